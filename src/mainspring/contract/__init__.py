@@ -1,0 +1,25 @@
+"""What must hold: columns, requirements, verdicts. Rule: pure; knows no data, no model and no storage."""
+
+from mainspring.contract.column import Column, ColumnType, Role
+from mainspring.contract.contract import Contract
+from mainspring.contract.policy import Monitor, Notify, Retrain, Rollout
+from mainspring.contract.project import ProjectSection
+from mainspring.contract.requirement import Requirement, Stage
+from mainspring.contract.verdict import Result, Verdict, judge
+
+__all__ = [
+    "Column",
+    "ColumnType",
+    "Contract",
+    "Monitor",
+    "Notify",
+    "ProjectSection",
+    "Requirement",
+    "Result",
+    "Retrain",
+    "Role",
+    "Rollout",
+    "Stage",
+    "Verdict",
+    "judge",
+]

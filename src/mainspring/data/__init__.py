@@ -1,0 +1,1 @@
+"""Tables: read, profile, check, clean, split, diff, propose. Rule: pure; frames in, frames and findings out."""

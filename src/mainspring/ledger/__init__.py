@@ -1,0 +1,1 @@
+"""Facts: one port per noun, SQL adapters, migrations. Rule: only adapters speak SQL; a call returns when its facts are durable."""
