@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
+
+from mainspring.core.json import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,15 +15,7 @@ if TYPE_CHECKING:
 
 def emit_json(value: object) -> None:
     """Print *value* (dataclasses, datetimes, paths, NumPy scalars …) as one JSON object. NaN and infinities become null."""
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=_plain), indent=2).decode() + "\n")
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):  # NumPy scalars
-        return value.item()
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=plain), indent=2).decode() + "\n")
 
 
 def out() -> Console:

@@ -38,9 +38,7 @@ class Contract:
     def features(self) -> tuple[str, ...]:
         """The columns a model may learn from, in declared order."""
         roles = {self.project.target, self.project.time, self.project.entity}
-        return tuple(
-            name for name, column in self.columns.items() if column.role == "feature" and name not in roles
-        )
+        return tuple(name for name, column in self.columns.items() if column.role == "feature" and name not in roles)
 
     @property
     def sensitive(self) -> tuple[str, ...]:

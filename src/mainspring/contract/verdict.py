@@ -39,9 +39,7 @@ class Verdict:
         return self.priority == "must" and self.result == "fail"
 
 
-def judge(
-    requirement: Requirement, estimate: Estimate | None, *, stage: Stage, reason: str = ""
-) -> Verdict:
+def judge(requirement: Requirement, estimate: Estimate | None, *, stage: Stage, reason: str = "") -> Verdict:
     """Hold *estimate* against the bound of *requirement*.
 
     For ``below_champion_by_at_most`` the estimate is the loss: champion minus challenger for a metric that should be

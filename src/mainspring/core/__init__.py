@@ -1,1 +1,1 @@
-"""Values that every layer shares. Rule: no I/O beyond one atomic write, no heavy import, no knowledge of any layer."""
+"""Values that every layer shares. Rule: one atomic write is the only I/O, no heavy import, no layer is known here."""

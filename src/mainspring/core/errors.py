@@ -69,7 +69,7 @@ class LedgerError(MainspringError):
 def quote(value: object) -> str:
     """The value's repr, cut to a length fit for one line.
 
-    >>> quote("a" * 200)[-4:]
+    >>> quote("a" * 200)[-2:]
     "…'"
     """
     text = str(value)

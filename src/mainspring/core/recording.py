@@ -47,7 +47,7 @@ class Silent:
     def log_tags(self, tags: Mapping[str, str]) -> None:
         """Drop."""
 
-    def child(self, name: str) -> Recorder:  # noqa: ARG002
+    def child(self, name: str) -> Recorder:
         """Return itself."""
         return self
 
