@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def emit_json(value: object) -> None:
-    """Print *value* (dataclasses, datetimes, paths, NumPy scalars …) as one JSON object. NaN and infinities become null."""
+    """Print *value* (dataclasses, times, paths, NumPy scalars …) as one JSON object. NaN becomes null."""
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(value, enc_hook=plain), indent=2).decode() + "\n")
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def as_frame(value: Any) -> pl.DataFrame:
-    """Return *value* as a Polars frame: Polars eager or lazy, pandas, Arrow, any frame narwhals knows, or a dict of columns.
+    """Return *value* as a Polars frame: Polars, pandas, Arrow, any frame narwhals knows, or a dict of columns.
 
     Raises InputError where the value is not a table.
 

@@ -18,7 +18,7 @@ class Predictions:
 
     ``values``: shape (n,), the predicted class label (in the target's own type) or number.
     ``scores``: shape (n, k) float64 class probabilities in the order of ``classes``; None for regression.
-    ``classes``: the k class labels, sorted; None for regression. For a binary task the positive class is ``classes[1]``.
+    ``classes``: the k class labels, sorted; None for regression. The positive class of a binary task is ``classes[1]``.
     """
 
     values: np.ndarray[Any, Any]

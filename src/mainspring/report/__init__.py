@@ -1,1 +1,1 @@
-"""The look of every page: one shell, plain-data figures, self-contained HTML. Rule: pure; loads nothing from outside."""
+"""The look of every page: one shell, plain-data figures, self-contained HTML. Rule: pure; loads nothing from afar."""
