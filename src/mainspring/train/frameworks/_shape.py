@@ -1,0 +1,36 @@
+"""What a framework needs to know of the table it will learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.core.task import Task
+    from mainspring.features.encoder import Encoder
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The task, the number of rows and classes, and the places of numeric and categorical columns of the matrix."""
+
+    task: Task
+    rows: int
+    classes: int
+    numeric: tuple[int, ...]
+    categorical: tuple[int, ...]
+
+    @classmethod
+    def of(cls, encoder: Encoder, task: Task, rows: int, classes: int) -> Shape:
+        """The shape of *rows* encoded rows."""
+        return cls(task, rows, classes, encoder.numeric, encoder.categorical)
+
+    @property
+    def columns(self) -> int:
+        """The width of the matrix."""
+        return len(self.numeric) + len(self.categorical)
+
+    @property
+    def regression(self) -> bool:
+        """Whether a number is predicted."""
+        return self.task == "regression"
