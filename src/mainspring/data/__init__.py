@@ -22,8 +22,8 @@ __all__ = ["Split", "check", "clean", "diff", "profile", "propose", "read", "spl
 class _Verbs(ModuleType):
     """A package whose files are named after the verb they hold.
 
-    Importing ``mainspring.data.check`` would bind the *module* as ``check`` here; the verb is bound in its place, so that
-    ``from mainspring.data import check`` gives the function whatever was imported before.
+    Importing ``mainspring.data.check`` would bind the *module* as ``check`` here; the verb is bound in its place, so
+    that ``from mainspring.data import check`` gives the function whatever was imported before.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

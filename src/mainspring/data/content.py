@@ -1,4 +1,4 @@
-"""The digest of a table's content: equal values in equal order give equal digests, whatever library version made them."""
+"""The digest of a table's content: equal values in equal order, equal digest, whatever library version made them."""
 
 from __future__ import annotations
 

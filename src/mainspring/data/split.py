@@ -54,13 +54,13 @@ def split(
 ) -> Split:
     """Cut *frame* in two.
 
-    ``random`` draws rows; ``stratified`` keeps the shares of the values of *column* (numbers with many values are cut into
-    ten quantile bins); ``time`` puts the latest rows of *column* (a date or any rising number) into the test part, and
-    rows tied in time all on one side; ``group`` keeps all rows of one value of *column* together.
+    ``random`` draws rows; ``stratified`` keeps the shares of the values of *column* (numbers with many values are cut
+    into ten quantile bins); ``time`` puts the latest rows of *column* (a date or any rising number) into the test part,
+    and rows tied in time all on one side; ``group`` keeps all rows of one value of *column* together.
 
-    *test* is the share of rows for the test part, between 0 and 1, reached as nearly as ties and groups allow. Without *column*
-    the contract says it: its target to stratify, its time, its entity to group. Without a contract, ``time`` takes the
-    only date column of the frame. *seed* does not matter for ``time``.
+    *test* is the share of rows for the test part, between 0 and 1, reached as nearly as ties and groups allow. Without
+    *column* the contract says it: its target to stratify, its time, its entity to group. Without a contract, ``time`` takes
+    the only date column of the frame. *seed* does not matter for ``time``.
 
     Raises InputError where a part would be empty, the column does not fit, or its time is missing for some rows.
 
@@ -78,8 +78,8 @@ def split(
     mask = _mask(table, by, name, test, seed)
     if mask.all() or not mask.any():
         raise InputError(
-            f"Split by {by}{f' over column {name}' if name else ''} leaves one part empty: every row falls on the same side. "
-            "Choose another column or another way to split."
+            f"Split by {by}{f' over column {name}' if name else ''} leaves one part empty: every row falls on the same "
+            "side. Choose another column or another way to split."
         )
     return _parts(table, mask, by, name, seed)
 
@@ -152,8 +152,8 @@ def _strata(values: pl.Series) -> np.ndarray[Any, np.dtype[np.uint32]]:
         return _codes((ranks * _NUMERIC_STRATA).ceil().cast(pl.Int64).alias(values.name))
     if distinct > values.len() / 2:
         raise InputError(
-            f"Column {values.name} has {distinct} different values in {values.len()} rows: too many to keep their shares. "
-            "Stratify over a column with few values, or split by random."
+            f"Column {values.name} has {distinct} different values in {values.len()} rows: too many to keep their "
+            "shares. Stratify over a column with few values, or split by random."
         )
     return _codes(values)
 
@@ -216,4 +216,4 @@ def _grouped(codes: np.ndarray[Any, np.dtype[np.uint32]], wanted: int, seed: int
             held += sizes[group]
     if not chosen.any() and len(sizes) > 1:
         chosen[np.argmin(sizes)] = True
-    return chosen[codes]
+    return np.asarray(chosen[codes])
