@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mainspring.core.errors import InputError, listed, quote
 from mainspring.data.dialect import NO_DELIMITER, Dialect, sniff
@@ -39,7 +39,7 @@ def parse(
     Raises InputError for an empty text, a header without rows, rows of unequal length, a quote that is never closed and
     column names that are empty or occur twice.
     """
-    if not utf8.strip():
+    if not utf8[:4096].strip() and not utf8.strip():
         raise InputError(f"{name} is empty. Expected a table: a line of column names and at least one row.")
     text = utf8[: 1 << 20].decode(errors="ignore")
     dialect = sniff(text, delimiter=delimiter, header=header)
@@ -118,7 +118,7 @@ def _quickly(utf8: bytes, dialect: Dialect, width: int, name: str, *, quoted: bo
     except pa.ArrowInvalid as error:
         _complain_of_ragged(utf8.decode(), dialect, width, name)
         raise InputError(f"{name} cannot be read as delimited text: {quote(str(error))}.") from None
-    frame = pl.DataFrame(table)
+    frame = cast("pl.DataFrame", pl.from_arrow(table, rechunk=False))
     return frame.with_columns(pl.all().str.strip_chars_start(" ")) if dialect.padded else frame
 
 

@@ -22,6 +22,7 @@ _SAMPLE_CHARACTERS = 1 << 18
 _SAMPLE_RECORDS = 300
 _NUMBER = re.compile(r"[+-]?[$€£]?(\d{1,3}([,.' ]\d{3})+|\d+)?([.,]\d*)?([eE][+-]?\d+)?\s?%?")
 _WORDS = re.compile(r"[^\s,;|\t][^,;|\t]*")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _NULLS = frozenset({"", "?", "na", "n/a", "#n/a", "nan", "null", "none", "-", "\\n", "nil", "inf", "-inf"})
 
 
@@ -147,10 +148,14 @@ def _has_header(records: Sequence[Sequence[str]]) -> bool:
         return True
     first, rest = records[0], records[1:]
     votes, returns = 0, False
+    years = [cell for cell in first if _YEAR.fullmatch(cell.strip())]
+    named_by_year = len(years) > 1 and len(set(years)) == len(years) and any(not _typed(cell) for cell in first)
     for place, name in enumerate(first):
         column = [record[place].strip() for record in rest if place < len(record)]
         values = [value for value in column if value.casefold() not in _NULLS]
         if values and sum(map(_typed, values)) >= 0.9 * len(values):
+            if named_by_year and name in years and not all(map(_YEAR.fullmatch, values)):
+                continue  # a column for each year: its name is a number, and still a name
             votes += -1 if _typed(name) or name.strip() == "?" else 1
         elif not rest and _typed(name):
             votes -= 1

@@ -42,6 +42,8 @@ _GROUPED = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 _CODE = r"^(?:\+\d{7,}|[+-]?0\d)"
 """Leading zeros and long numbers with a plus are codes (postal, telephone), which a number would mutilate."""
 _MOSTLY = 0.5
+_ENOUGH_TO_RISE = 5
+"""So many different dates in order are no accident (one in 120), and settle whether day or month comes first."""
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ def infer(
 def _column(series: pl.Series, findings: Findings, nulls: Collection[str] | None, *, dates_only: bool) -> pl.Series:
     import polars as pl
 
+    if not dates_only and (plain := _plain_number(series)) is not None:
+        return plain
     typed_nulls = sorted(TYPED_NULLS if nulls is None else nulls)
     text_nulls = sorted(TEXT_NULLS if nulls is None else nulls)
     if dates_only and nulls is None:
@@ -112,6 +116,19 @@ def _column(series: pl.Series, findings: Findings, nulls: Collection[str] | None
     elif not dates_only:
         _explain(full, findings)
     return kept
+
+
+def _plain_number(series: pl.Series) -> pl.Series | None:
+    """The quick way for most columns of numbers: no spelling of "missing" but the empty cell, no code, no blanks."""
+    import polars as pl
+
+    sample = [value for value in _sample(series) if value]
+    if not sample or not all(map(_NUMBER.fullmatch, sample)) or series.str.contains(_CODE).any():
+        return None
+    whole = all(map(_INTEGER.fullmatch, sample)) and not any(value.startswith("+") for value in sample)
+    numbers = series.cast(pl.Int64 if whole else pl.Float64, strict=False)
+    empty = int((series == "").sum()) + series.null_count()
+    return numbers if numbers.null_count() == empty and (whole or not numbers.is_nan().any()) else None
 
 
 def _count_nulls(before: pl.Series, after: pl.Series, findings: Findings) -> None:
@@ -163,8 +180,7 @@ def _number(full: pl.Series, sample: Sequence[str], findings: Findings) -> pl.Se
         if full.str.contains(r"^[+-]?\d+$").all():
             findings.kept(full.name, "its integers do not fit into 64 bits")
             return None
-    shaped = full.str.contains(f"^(?:{_NUMBER.pattern})$")
-    return _all_or_none(full, full.cast(pl.Float64, strict=False)) if shaped.all() else None
+    return _all_or_none(full, full.cast(pl.Float64, strict=False).fill_nan(None))
 
 
 def _grouped(full: pl.Series, findings: Findings) -> pl.Series | None:
@@ -207,7 +223,7 @@ def _dates(full: pl.Series, findings: Findings) -> pl.Series | None:
     twins = [(other, parsed) for other, parsed in read if other.format == known.twin]
     if twins and not dates.equals(twins[0][1]):
         rising = [(other, parsed) for other, parsed in (read[0], twins[0]) if parsed.drop_nulls().is_sorted()]
-        if len(rising) != 1:
+        if len(rising) != 1 or len(sample) < _ENOUGH_TO_RISE:
             findings.kept(
                 full.name, f"{quote(sample[0])} may begin with the day or the month, and no value tells which"
             )

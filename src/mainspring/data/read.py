@@ -97,7 +97,7 @@ def read_with_report(
     name, raw = _bytes(source)
     if raw.startswith(_GZIP):
         raw = _unzipped(raw, name)
-    if not raw.strip():
+    if not raw[:4096].strip() and not raw.strip():
         raise InputError(f"{name} is empty. Expected a table: a line of column names and at least one row.")
     stranger = next((kind for mark, kind in _STRANGERS if raw.startswith(mark)), None)
     if stranger is None and raw[:256].lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<!", b"<?xml", b"<html", b"<table")):
@@ -219,4 +219,5 @@ def _text(
 def _is_json(utf8: bytes, name: str) -> bool:
     first = utf8.lstrip()[:1]
     suffixes = [suffix.lower() for suffix in Path(name).suffixes]
-    return first == b"{" or (first == b"[" and any(suffix in _JSON_SUFFIXES for suffix in suffixes))
+    array = utf8[:256].translate(None, b" \t\r\n").startswith(b"[{")
+    return first == b"{" or array or (first == b"[" and any(suffix in _JSON_SUFFIXES for suffix in suffixes))

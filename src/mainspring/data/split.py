@@ -59,8 +59,8 @@ def split(
     and rows tied in time all on one side; ``group`` keeps all rows of one value of *column* together.
 
     *test* is the share of rows for the test part, between 0 and 1, reached as nearly as ties and groups allow. Without
-    *column* the contract says it: its target to stratify, its time, its entity to group. Without a contract, ``time`` takes
-    the only date column of the frame. *seed* does not matter for ``time``.
+    *column* the contract says it: its target to stratify, its time, its entity to group. Without a contract, ``time``
+    takes the only date column of the frame. *seed* does not matter for ``time``.
 
     Raises InputError where a part would be empty, the column does not fit, or its time is missing for some rows.
 
