@@ -1,1 +1,1 @@
-"""Windows, profiles, drift, estimated and realised performance. Rule: everything is computed from mergeable profiles."""
+"""Windows, drift, estimated and realised performance. Rule: all is computed from profiles that can be merged."""

@@ -1,0 +1,109 @@
+"""Bins for a column of categories: the reference's levels by frequency, and the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import polars as pl
+    from numpy.typing import NDArray
+
+LEVELS = 256
+"""So many of the most frequent levels have a bin of their own."""
+NAMED = 64
+"""At most so many unseen levels are kept by name."""
+LEAST = 20
+"""In a column with more levels than that, one with fewer rows than this is not listed: identifiers are not kept."""
+
+Ints: TypeAlias = "NDArray[np.int64]"
+
+
+@dataclass(frozen=True)
+class LevelBins:
+    """The known levels, most frequent first.
+
+    ``closed`` says that the reference had no other level, so that another one in a window is *unseen*; a column with
+    more than :data:`LEVELS` levels (free text, identifiers) is open, and what is not listed is merely *other*.
+    """
+
+    levels: tuple[str, ...]
+    closed: bool
+
+    @property
+    def size(self) -> int:
+        """Places in a count: one for each level and one for every other."""
+        return len(self.levels) + 1
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {level: place for place, level in enumerate(self.levels)}
+
+    def count(self, counted: pl.DataFrame) -> tuple[Ints, dict[str, int]]:
+        """Count per place from *counted* (columns ``level`` and ``rows``); the second answer names unseen levels.
+
+        Of the unseen levels the first :data:`NAMED` in alphabetical order are named: a rule under which the names and
+        counts of two merged parts are exactly those of the whole.
+        """
+        import polars as pl
+
+        places = np.zeros(self.size, dtype=np.int64)
+        rows = int(counted["rows"].sum())
+        known = counted
+        if counted.height > 4 * LEVELS:
+            known = counted.filter(pl.col("level").is_in(list(self.levels)))
+        unseen: dict[str, int] = {}
+        for level, count in zip(known["level"].to_list(), known["rows"].to_list(), strict=True):
+            place = self._places.get(level)
+            if place is not None:
+                places[place] += count
+        places[-1] = rows - int(places.sum())
+        if self.closed and places[-1]:
+            strange = counted.filter(~pl.col("level").is_in(list(self.levels))).sort("level").head(NAMED)
+            unseen = dict(zip(strange["level"].to_list(), strange["rows"].to_list(), strict=True))
+        return places, unseen
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"levels": list(self.levels), "closed": self.closed}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> LevelBins:
+        """Read :meth:`as_dict` back."""
+        return cls(levels=tuple(raw["levels"]), closed=bool(raw["closed"]))
+
+
+def fit(counted: pl.DataFrame) -> LevelBins:
+    """Take the most frequent levels of *counted* (columns ``level`` and ``rows``); equal counts go by name."""
+    import polars as pl
+
+    closed = counted.height <= LEVELS
+    listed = counted if closed else counted.filter(pl.col("rows") >= LEAST)
+    top = listed.sort(["rows", "level"], descending=[True, False]).head(LEVELS)
+    return LevelBins(levels=tuple(top["level"].to_list()), closed=closed)
+
+
+def counted(values: pl.Series) -> pl.DataFrame:
+    """The levels of *values* (without nulls) as columns ``level``, as text, and ``rows``."""
+    import polars as pl
+
+    counts = values.alias("level").value_counts(name="rows")
+    return counts.select(pl.col("level").cast(pl.String), pl.col("rows").cast(pl.Int64))
+
+
+def merged(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """Several counts as one."""
+    import polars as pl
+
+    if len(parts) == 1:
+        return parts[0]
+    return pl.concat(parts).group_by("level").agg(pl.col("rows").sum())
+
+
+def unseen_of(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    """The named unseen levels of two parts together."""
+    names = sorted({*a, *b})[:NAMED]
+    return {name: a.get(name, 0) + b.get(name, 0) for name in names}

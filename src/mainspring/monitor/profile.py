@@ -1,0 +1,258 @@
+"""The reference (what a model was trained on, as bins and counts) and the profile of a window in its terms.
+
+>>> import polars as pl
+>>> reference = Reference.fit(pl.DataFrame({"age": [20, 30, 40, 50], "sex": ["f", "m", "m", None]}))
+>>> a = reference.profile(pl.DataFrame({"age": [20, None], "sex": ["m", "x"]}))
+>>> b = reference.profile(pl.DataFrame({"age": [99], "sex": ["f"]}))
+>>> (a + b).columns["sex"].unseen, (a + b).columns["age"].nulls, (a + b).rows
+({'x': 1}, 1, 3)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mainspring.core.errors import InputError, NotFound, listed
+from mainspring.monitor import column_profile, level_bins, number_bins
+from mainspring.monitor.column_profile import Bins, ColumnProfile
+from mainspring.monitor.kind import Kind, kind_of, read_as
+from mainspring.monitor.level_bins import LevelBins
+from mainspring.monitor.number_bins import NumberBins
+from mainspring.monitor.source import HELD, Source, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+BINS = 32
+SAMPLE = 8_192
+"""About so many values, evenly spaced over the rows, choose how a column is mapped to cells."""
+FORMAT = 1
+_SAME_STEP = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceColumn:
+    """One column of the reference: its kind, its bins (None where it cannot be binned) and its own profile.
+
+    ``rising``: the column grows steadily with the rows (a clock or a counter), so that a later window always lies
+    beyond it; its distribution is not judged.
+    """
+
+    kind: Kind
+    bins: Bins | None
+    profile: ColumnProfile
+    rising: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        bins = None if self.bins is None else self.bins.as_dict()
+        return {"kind": self.kind, "rising": self.rising, "bins": bins, "profile": self.profile.as_dict()}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> ReferenceColumn:
+        """Read :meth:`as_dict` back."""
+        bins: Bins | None = None
+        if raw["bins"] is not None:
+            bins = LevelBins.from_dict(raw["bins"]) if raw["kind"] == "level" else NumberBins.from_dict(raw["bins"])
+        return cls(raw["kind"], bins, ColumnProfile.from_dict(raw["profile"]), bool(raw["rising"]))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What windows are compared with: per column bins and counts, fitted once on the training rows."""
+
+    rows: int
+    columns: dict[str, ReferenceColumn]
+
+    @classmethod
+    def fit(cls, table: Any, *, columns: Iterable[str] | None = None, bins: int = BINS) -> Reference:
+        """Fit on *table*: a frame, a Parquet path (streamed, memory bounded), or another file.
+
+        *columns*: all where None. *bins*: at most so many bins for an ordered column. Raises InputError for a table
+        without rows, NotFound for a column that is not there.
+        """
+        source = source_of(table)
+        names = list(source.types) if columns is None else list(columns)
+        for name in names:
+            if name not in source.types:
+                raise NotFound.among("column", name, list(source.types))
+        if source.rows == 0:
+            raise InputError("The reference has no rows. Expected the table that the model was trained on.")
+        if not 2 <= bins <= number_bins.CELLS // 4:
+            raise InputError(f"bins must lie between 2 and {number_bins.CELLS // 4}, got {bins}.")
+        fitted = source.each(lambda name: _fit_column(source, name, bins), names)
+        return cls(source.rows, dict(zip(names, fitted, strict=True)))
+
+    def profile(self, table: Any) -> WindowProfile:
+        """Count *table* (a frame, a path, a Parquet path that is streamed) in the reference's bins.
+
+        A column that the table lacks is profiled as absent; one that the reference lacks is listed in ``extra``.
+        """
+        source = source_of(table)
+        present = [name for name in self.columns if name in source.types]
+        counted = dict(zip(present, source.each(lambda name: self._count(source, name), present), strict=True))
+        profiles = {name: counted.get(name) or column_profile.missing(source.rows) for name in self.columns}
+        extra = {name: str(dtype) for name, dtype in source.types.items() if name not in self.columns}
+        return WindowProfile(source.rows, profiles, extra)
+
+    @cached_property
+    def own(self) -> WindowProfile:
+        """The reference's profile of itself."""
+        return WindowProfile(self.rows, {name: column.profile for name, column in self.columns.items()}, {})
+
+    def _count(self, source: Source, name: str) -> ColumnProfile:
+        column = self.columns[name]
+        total = None
+        for part in source.parts(name):
+            counted = _profile_part(column, part)
+            total = counted if total is None else total + counted
+        return total or column_profile.missing(0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values; a few kilobytes a column."""
+        columns = {name: column.as_dict() for name, column in self.columns.items()}
+        return {"format": FORMAT, "rows": self.rows, "columns": columns}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Reference:
+        """Read :meth:`as_dict` back. Raises InputError for a format of a later version."""
+        if raw.get("format") != FORMAT:
+            raise InputError(f"The profile has format {raw.get('format')!r}, this version reads format {FORMAT}.")
+        columns = {name: ReferenceColumn.from_dict(column) for name, column in raw["columns"].items()}
+        return cls(int(raw["rows"]), columns)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowProfile:
+    """The counts of a window in the bins of one reference. ``a + b`` is exactly the profile of both windows' rows.
+
+    ``extra``: columns that the reference does not have, with their types.
+    """
+
+    rows: int
+    columns: dict[str, ColumnProfile]
+    extra: dict[str, str]
+
+    def __add__(self, other: WindowProfile) -> WindowProfile:
+        """Both windows together. Raises InputError where they were counted against different columns."""
+        if self.columns.keys() != other.columns.keys():
+            odd = self.columns.keys() ^ other.columns.keys()
+            raise InputError(f"Only profiles of one reference can be added; these differ in {listed(sorted(odd))}.")
+        columns = {name: profile + other.columns[name] for name, profile in self.columns.items()}
+        return WindowProfile(self.rows + other.rows, columns, {**self.extra, **other.extra})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        columns = {name: profile.as_dict() for name, profile in self.columns.items()}
+        return {"rows": self.rows, "columns": columns, "extra": dict(self.extra)}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> WindowProfile:
+        """Read :meth:`as_dict` back."""
+        columns = {name: ColumnProfile.from_dict(profile) for name, profile in raw["columns"].items()}
+        return cls(int(raw["rows"]), columns, dict(raw["extra"]))
+
+
+def _profile_part(column: ReferenceColumn, part: pl.Series) -> ColumnProfile:
+    content = read_as(column.kind, part)
+    low = high = None
+    counts, steps, squares = np.zeros(0 if column.bins is None else column.bins.size, dtype=np.int64), 0, 0
+    unseen: dict[str, int] = {}
+    if isinstance(column.bins, LevelBins) and content.values is not None:
+        counts, unseen = column.bins.count(level_bins.counted(content.values))
+    elif isinstance(column.bins, NumberBins) and len(content.values):
+        low, high = content.low, content.high
+        counts, steps, squares = column.bins.count(content.values, low, high)
+    return ColumnProfile(
+        rows=content.rows, nulls=content.nulls, infinite=content.infinite, mistyped=content.mistyped,
+        counts=counts, steps=steps, squares=squares, low=low, high=high, unseen=unseen, types=(str(part.dtype),),
+    )  # fmt: skip
+
+
+def _fit_column(source: Source, name: str, bins: int) -> ReferenceColumn:
+    kind = kind_of(source.types[name])
+    if kind == "level":
+        return _fit_levels(source, name)
+    if kind in ("number", "time"):
+        return _fit_numbers(source, name, kind, bins)
+    return _unbinned(source, name, kind)
+
+
+def _unbinned(source: Source, name: str, kind: Kind) -> ReferenceColumn:
+    bare = ReferenceColumn(kind, None, column_profile.missing(0))
+    total = column_profile.missing(0)
+    for part in source.parts(name):
+        total += _profile_part(bare, part)
+    return ReferenceColumn(kind, None, total)
+
+
+def _fit_levels(source: Source, name: str) -> ReferenceColumn:
+    counts, rows, nulls = [], 0, 0
+    for part in source.parts(name):
+        content = read_as("level", part)
+        rows, nulls = rows + content.rows, nulls + content.nulls
+        if content.values is not None:
+            counts.append(level_bins.counted(content.values))
+        if len(counts) > 16:  # keeps the memory of a column with many levels flat
+            counts = [level_bins.merged(counts)]
+    if not counts:
+        return _unbinned(source, name, "empty")
+    counted = level_bins.merged(counts)
+    bins = level_bins.fit(counted)
+    places, _ = bins.count(counted)
+    types = (str(source.types[name]),)
+    return ReferenceColumn("level", bins, ColumnProfile(rows=rows, nulls=nulls, counts=places, types=types))
+
+
+def _fit_numbers(source: Source, name: str, kind: Kind, bins: int) -> ReferenceColumn:
+    stride = max(1, source.rows // SAMPLE)
+    held: list[NDArray[Any]] | None = [] if source.rows <= HELD else None
+    sample: list[NDArray[Any]] = []
+    rows = nulls = infinite = 0
+    low = high = None
+    for part in source.parts(name):
+        content = read_as(kind, part)
+        rows, nulls, infinite = rows + content.rows, nulls + content.nulls, infinite + content.infinite
+        if len(content.values):
+            low = content.low if low is None else min(low, content.low)
+            high = content.high if high is None else max(high, content.high)
+            sample.append(content.values[::stride])
+            if held is not None:
+                held.append(content.values)
+    if low is None or high is None:
+        return _unbinned(source, name, "empty")
+    chosen = np.concatenate(sample)
+    again = held if held is not None else _values(source, name, kind)
+    fitted, cells = number_bins.fit(again, sample=chosen, low=low, high=high, bins=bins)
+    places, steps, squares = fitted.fold(cells)
+    profile = ColumnProfile(
+        rows=rows, nulls=nulls, infinite=infinite, counts=places, steps=steps, squares=squares,
+        low=low, high=high, types=(str(source.types[name]),),
+    )  # fmt: skip
+    return ReferenceColumn(kind, fitted, profile, rising=_is_rising(chosen, kind))
+
+
+def _values(source: Source, name: str, kind: Kind) -> Iterator[NDArray[Any]]:
+    for part in source.parts(name):
+        yield read_as(kind, part).values
+
+
+def _is_rising(sample: NDArray[Any], kind: Kind) -> bool:
+    """Whether the sampled rows show a clock (times that never go back) or a counter (numbers by one same step)."""
+    if len(sample) < 3:  # two rows show no habit
+        return False
+    steps = np.diff(sample.astype(np.float64))
+    if steps.min() < 0 or steps.max() <= 0:
+        return False
+    if kind == "time":
+        return True
+    usual = float(np.median(steps))
+    same = np.abs(steps - usual) <= 1e-6 * abs(usual)
+    return usual > 0 and float(same.mean()) >= _SAME_STEP
