@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from mainspring.contract.requirement import Priority, Stage  # noqa: TC001  # stored verdicts are read by their types
+
 if TYPE_CHECKING:
-    from mainspring.contract.requirement import Priority, Requirement, Stage
+    from mainspring.contract.requirement import Requirement
     from mainspring.core.estimate import Estimate
 
 Result: TypeAlias = Literal["pass", "fail", "not measurable"]

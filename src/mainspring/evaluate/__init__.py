@@ -6,14 +6,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mainspring.evaluate.assess import evaluate
+    from mainspring.evaluate.evaluation import Evaluation
     from mainspring.evaluate.metric import difference, measure
+    from mainspring.evaluate.requirements import verdicts
 
 _HOMES = {
+    "Evaluation": "mainspring.evaluate.evaluation",
     "difference": "mainspring.evaluate.metric",
+    "evaluate": "mainspring.evaluate.assess",
     "measure": "mainspring.evaluate.metric",
+    "verdicts": "mainspring.evaluate.requirements",
 }
 
-__all__ = ["difference", "measure"]
+__all__ = ["Evaluation", "difference", "evaluate", "measure", "verdicts"]
 
 
 def __getattr__(name: str) -> Any:

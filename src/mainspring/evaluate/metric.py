@@ -72,6 +72,10 @@ IMPLEMENTED = frozenset({*_PLAIN, *_FAIRNESS, "expected_cost"})
 """The names that :func:`measure` knows."""
 WITHOUT_TRUTH = frozenset({"demographic_parity_difference", "demographic_parity_ratio"})
 """The metrics that need no labels."""
+OF_SCORES = frozenset(
+    {"average_precision", "brier_score", "expected_calibration_error", "log_loss", "roc_auc", "roc_auc_ovr"}
+)
+"""The metrics that need class probabilities."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,13 +221,8 @@ def _value(name: str, outcome: Outcome, statistic: Statistic) -> float:
     if outcome.task == "regression":
         broken = bool(np.isnan(outcome.decided).any())
     else:
-        broken = name in _OF_SCORES and outcome.scores is not None and bool(np.isnan(outcome.scores).any())
+        broken = name in OF_SCORES and outcome.scores is not None and bool(np.isnan(outcome.scores).any())
     return float("nan") if broken else statistic.value
-
-
-_OF_SCORES = frozenset(
-    {"average_precision", "brier_score", "expected_calibration_error", "log_loss", "roc_auc", "roc_auc_ovr"}
-)
 
 
 def _is_counted(statistic: Statistic) -> bool:

@@ -27,8 +27,8 @@ class Outcome:
     model's classes in the order of the columns of ``scores``, later ones were never seen in training. In a binary task
     code 1 is the positive class. Regression: both are float64, ``labels`` is empty.
 
-    Rows whose truth is null or NaN are left out: nothing is known about them yet. ``kept`` gives the positions of the
-    rows that are left in what was passed in. ``labelled`` is false where no truth was given at all.
+    Rows whose truth is null or not finite are left out: nothing is known about them (yet). ``kept`` gives the
+    positions of the rows that are left in what was passed in. ``labelled`` is false where no truth was given at all.
     """
 
     task: Task
@@ -148,7 +148,7 @@ def _known_rows(column: pl.Series | None, rows: int) -> Ints:
         return np.arange(rows)
     known = column.is_not_null()
     if column.dtype.is_float():
-        known = known & column.is_not_nan().fill_null(value=False)
+        known = column.is_finite().fill_null(value=False)
     return known.arg_true().to_numpy().astype(np.int64)
 
 
