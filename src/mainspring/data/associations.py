@@ -201,6 +201,9 @@ def _correlation(values: Matrix) -> Matrix:
             covariance = product - sums * sums.T / n
             variance = squares - sums * sums / n
             result = covariance / np.sqrt(variance * variance.T)
+            # where a column does not vary over the shared rows, rounding is all that is left
+            flat = variance <= 1e-9 * squares
+            result[flat | flat.T] = np.nan
             result[n < 3] = np.nan
     clipped: Matrix = np.clip(result, -1.0, 1.0)
     return clipped

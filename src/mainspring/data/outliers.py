@@ -24,6 +24,10 @@ LISTED_ROWS = 20
 """So many rows are named for each column, the most extreme first."""
 MEDCOUPLE_POINTS = 301
 """The medcouple is computed on so many evenly spaced order statistics; on all rows it would cost n log n a column."""
+MOST_SHARE = 0.05
+"""More than this share of the rows outside is a long tail or a second hump, not a few odd values."""
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+"""0001-01-01 and 9999-12-31 in days from 1970-01-01."""
 LEAST_VALUES = 20
 LEAST_LEVELS = 12
 """A column with fewer distinct values than this is a code or a count of few things: no value of it is far out."""
@@ -51,7 +55,8 @@ def outliers(frame: pl.DataFrame, columns: Mapping[str, ColumnProfile]) -> tuple
 
     The rule is the boxplot adjusted for skew (Hubert and Vandervieren, "An adjusted boxplot for skewed distributions",
     Computational Statistics & Data Analysis 52, 2008): fences at ``Q1 - k·e^(-4·MC)·IQR`` and ``Q3 + k·e^(3·MC)·IQR``
-    for a medcouple MC of zero or more (mirrored for a negative one), with k = 3. Where half of the values are one and
+    for a medcouple MC of zero or more (mirrored for a negative one), with k = 3. The fence on the short side is never
+    drawn closer than the plain one, which two humps would otherwise make it. Where half of the values are one and
     the same (so that the quartile range is zero), that value is set aside and the rule judges the others.
     """
     found: list[Outliers] = []
@@ -66,7 +71,9 @@ def outliers(frame: pl.DataFrame, columns: Mapping[str, ColumnProfile]) -> tuple
 
 
 def _is_judged(series: pl.Series, summary: ColumnProfile) -> bool:
-    measured = series.dtype.is_numeric() or series.dtype.is_temporal()
+    import polars as pl
+
+    measured = series.dtype.is_numeric() or series.dtype in (pl.Date, pl.Datetime)
     return measured and summary.type not in ("id", "constant", "boolean") and summary.distinct >= LEAST_LEVELS
 
 
@@ -80,7 +87,7 @@ def _of_column(series: pl.Series) -> Outliers | None:
         return None
     low, high, rule = bounds
     rows = np.flatnonzero((values < low) | (values > high))
-    if len(rows) == 0:
+    if not 0 < len(rows) <= MOST_SHARE * len(values):
         return None
     beyond = np.maximum(low - values[rows], values[rows] - high)
     shown = rows[np.argsort(-beyond, kind="stable")[:LISTED_ROWS]]
@@ -105,12 +112,13 @@ def _outliers(
 
 
 def _moments(series: pl.Series, low: float, high: float) -> list[Any]:
+    """Physical bounds as dates, held within the years 1 to 9999 that a date can show."""
     import polars as pl
 
-    physical = series.to_physical().dtype
-    limits = pl.Series([float(physical.min_value()), float(physical.max_value())])  # type: ignore[attr-defined]
-    ends = [max(low, limits[0]), min(high, limits[1])]
-    return pl.Series(ends, dtype=pl.Float64).cast(physical, strict=False).cast(series.dtype, strict=False).to_list()
+    unit = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}.get(getattr(series.dtype, "time_unit", ""), 0)
+    day = 86_400 * unit if unit else 1
+    ends = [min(max(bound, FIRST_DAY * day), LAST_DAY * day) for bound in (low, high)]
+    return pl.Series(ends, dtype=pl.Float64).cast(series.to_physical().dtype, strict=False).cast(series.dtype).to_list()
 
 
 def fences(ordered: Vector) -> tuple[float, float, str] | None:
@@ -142,8 +150,8 @@ def fences(ordered: Vector) -> tuple[float, float, str] | None:
         common = None
     mc = medcouple(ordered[np.linspace(0, len(ordered) - 1, min(MEDCOUPLE_POINTS, len(ordered))).astype(np.intp)])
     below, above = (-4.0, 3.0) if mc >= 0 else (-3.0, 4.0)
-    low = q1 - FAR * math.exp(below * mc) * (q3 - q1)
-    high = q3 + FAR * math.exp(above * mc) * (q3 - q1)
+    low = q1 - FAR * max(1.0, math.exp(below * mc)) * (q3 - q1)
+    high = q3 + FAR * max(1.0, math.exp(above * mc)) * (q3 - q1)
     if common is not None:
         low, high = min(low, common), max(high, common)
     return low, high, rule

@@ -144,9 +144,16 @@ def _base(series: pl.Series, stored: str) -> dict[str, Any]:
 
 
 def numbers_of(series: pl.Series) -> Vector:
-    """A numeric, boolean or temporal column as float64, null as NaN."""
+    """A numeric, boolean or temporal column as float64, null as NaN.
+
+    Dates and datetimes are their physical numbers, durations and times of day are seconds.
+    """
     import polars as pl
 
+    if series.dtype == pl.Duration:
+        return (series.dt.total_nanoseconds() / 1e9).to_numpy()
+    if series.dtype == pl.Time:
+        return (series.to_physical() / 1e9).to_numpy()
     physical = series.to_physical() if series.dtype.is_temporal() else series
     return physical.cast(pl.Float64).to_numpy()
 
