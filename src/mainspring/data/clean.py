@@ -48,10 +48,11 @@ class Cleaned:
 
 
 def clean(frame: Any, by: Contract | Recipe) -> pl.DataFrame:
-    """The table in the shape its contract declares, or as a recipe says; :func:`clean_with_report` tells what changed.
+    """The table in the shape its contract declares, or as a recipe says.
 
-    Nothing is guessed twice: with a contract the recipe is derived first (see :func:`derive`), then applied. Values
-    that cannot be read become missing and are counted as lost. Columns that the contract does not declare stay as they are.
+    Nothing is guessed twice: with a contract the recipe is derived first (see :func:`derive`), then applied. What
+    cannot be read becomes missing and is counted as lost; :func:`clean_with_report` gives the counts. Columns that the
+    contract does not declare stay as they are.
     """
     cleaned = clean_with_report(frame, by)
     for change in cleaned.changes:
