@@ -13,6 +13,7 @@ from mainspring.report.figure import COLOURS, Figure
 from mainspring.report.table import Html, Table, cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jinja2 import Template
@@ -92,21 +93,34 @@ def _part(part: Part, figures: list[Figure]) -> str:
 
 def table_html(table: Table) -> str:
     """The table as markup, every outside value escaped."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in table.header)
+    numeric = [_is_numeric([row[place] for row in table.rows]) for place in range(len(table.header))]
+    head = "".join(
+        f"<th{' class=n' if right else ''}>{escape(name)}</th>"
+        for name, right in zip(table.header, numeric, strict=True)
+    )
     marks = table.marks or [""] * len(table.rows)
     body = "".join(
-        f'<tr class="{mark}">' + "".join(_cell_html(value) for value in row) + "</tr>"
+        f'<tr class="{mark}">' + "".join(map(_cell_html, row, numeric)) + "</tr>"
         for mark, row in zip(marks, table.rows, strict=True)
     )
     caption = f"<caption>{escape(table.caption)}</caption>" if table.caption else ""
     return f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _cell_html(value: Any) -> str:
+def _is_numeric(values: Sequence[Any]) -> bool:
+    """Whether a column holds numbers and gaps only: its header then stands over them, at the right."""
+    known = [value for value in values if value is not None]
+    return bool(known) and all(_is_number(value) for value in known)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell_html(value: Any, right: bool) -> str:  # noqa: FBT001  # one call, mapped over a row
     if isinstance(value, Html):
         return f"<td>{value.markup}</td>"
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return f"<td{' class=n' if number else ''}>{escape(cell(value))}</td>"
+    return f"<td{' class=n' if right or _is_number(value) else ''}>{escape(cell(value))}</td>"
 
 
 def _figures_json(figures: list[Figure]) -> str:
