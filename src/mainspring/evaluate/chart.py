@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from mainspring.evaluate.threshold import Threshold
 
 BLUE, ORANGE = COLOURS[0], COLOURS[1]
-SHARE = {"range": [-0.02, 1.02], "tickformat": ".0%"}
+SHARE = {"range": [-0.02, 1.02], "tickformat": ".0%", "dtick": 0.25}
+SMALL = {"size": 12}
 
 
 def charts(evaluation: Evaluation) -> list[Figure]:
@@ -56,14 +57,14 @@ def _figure(
     title: str, data: list[dict[str, Any]], *, x: str, y: str, alt: str = "", legend: bool = True, **layout: Any
 ) -> Figure:
     plan: dict[str, Any] = {
-        "title": {"text": title, "font": {"size": 14.5}, "x": 0, "xref": "paper", "xanchor": "left"},
-        "xaxis": {"title": {"text": x, "standoff": 6}} | layout.pop("xaxis", {}),
-        "yaxis": {"title": {"text": y, "standoff": 6}} | layout.pop("yaxis", {}),
+        "title": {"text": title, "font": {"size": 14}, "x": 0, "xref": "container", "xanchor": "left"},
+        "xaxis": {"title": {"text": x, "standoff": 4, "font": SMALL}} | layout.pop("xaxis", {}),
+        "yaxis": {"title": {"text": y, "standoff": 4, "font": SMALL}} | layout.pop("yaxis", {}),
         "showlegend": legend,
-        "legend": {"orientation": "h", "y": -0.3, "x": 0},
-        "margin": {"l": 52, "r": 12, "t": 38, "b": 44},
+        "legend": {"orientation": "h", "y": -0.24, "x": 0, "yanchor": "top", "font": SMALL},
+        "margin": {"l": 50, "r": 14, "t": 34, "b": 44},
     }
-    return Figure(data=data, layout=plan | layout, height=360, alt=alt or title)
+    return Figure(data=data, layout=plan | layout, height=330, alt=alt or title)
 
 
 def _line(x: Any, y: Any, colour: str, name: str, *, dash: str = "solid", width: float = 2.2) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def _error_bars(curve: Curve) -> dict[str, Any]:
 def _said_and_seen(curve: Curve, name: str) -> list[dict[str, Any]]:
     ends = [min(*curve["predicted"], *curve["observed"]), max(*curve["predicted"], *curve["observed"])]
     return [
-        _chance(ends, ends, "said = seen"),
+        _chance(ends, ends, "said = seen") | {"showlegend": False},
         {
             "type": "scatter",
             "mode": "lines+markers",
@@ -136,7 +137,7 @@ def _said_and_seen(curve: Curve, name: str) -> list[dict[str, Any]]:
 def _calibration(curve: Curve, *, top: bool) -> Figure:
     return _figure(
         "Calibration: is 30 % really 30 %?",
-        _said_and_seen(curve, "groups of equally many rows, 95 % interval"),
+        _said_and_seen(curve, "tenths of the rows, 95 % interval"),
         x="probability of the answer given" if top else "probability said",
         y="share right" if top else "share seen",
         xaxis={"tickformat": ".0%"},
@@ -147,10 +148,10 @@ def _calibration(curve: Curve, *, top: bool) -> Figure:
 def _gain(curve: Curve) -> Figure:
     data = [_chance([0, 1], [0, 1], "drawing lots"), _line(curve["share"], curve["captured"], BLUE, "model")]
     return _figure(
-        f"Gain: the top tenth is {curve['lift'][0]:.1f} times as rich as the whole",
+        f"Gain: the top tenth is {curve['lift'][0]:.1f} times as rich",
         data,
-        x="share of rows looked at, highest scores first",
-        y="share of positives found",
+        x="rows looked at, highest scores first",
+        y="positives found",
         xaxis=SHARE,
         yaxis=SHARE,
     )

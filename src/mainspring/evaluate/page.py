@@ -98,7 +98,7 @@ def _tiles(evaluation: Evaluation) -> list[tuple[str, str, str]]:
         found = evaluation.metrics.get(name)
         if found is not None and not math.isnan(found.value):
             constant = evaluation.baseline.get(name)
-            small = interval(found) + (f" · constant answer {cell(constant)}" if constant is not None else "")
+            small = interval(found) + (f", constant answer {cell(constant)}" if constant is not None else "")
             tiles.append((name, cell(found.value), small))
     return [*tiles[:4], ("rows", f"{evaluation.rows:,}", _rows_note(evaluation))]
 
@@ -112,6 +112,11 @@ def interval(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return ""
     return f"{cell(estimate.low)} to {cell(estimate.high)}"
+
+
+def _span(estimate: Estimate) -> Html:
+    """The interval on one line of a table."""
+    return Html(f'<span style="white-space:nowrap">{escape(interval(estimate))}</span>')
 
 
 def _requirements(evaluation: Evaluation) -> list[Part]:
@@ -131,7 +136,7 @@ def _requirements(evaluation: Evaluation) -> list[Part]:
                 Html(f"<b>{escape(verdict.requirement)}</b>" + _small(verdict.reason)),
                 verdict.priority,
                 verdict.value,
-                interval(found),
+                _span(found),
                 Html(picture),
                 verdict.rows,
             ]
@@ -158,7 +163,7 @@ def _metrics(evaluation: Evaluation) -> list[Part]:
         [
             Html(f"<b>{escape(name)}</b>" + _small(METRICS[name].help)),
             found.value,
-            interval(found),
+            _span(found),
             evaluation.baseline.get(name),
             "more" if METRICS[name].higher_is_better else "near zero" if name == "mean_error" else "less",
         ]
@@ -261,7 +266,7 @@ def _slice_row(part: Slice, scale: Scale, overall: float | None) -> list[object]
     return [
         Html(f"{escape(part.column)} is <b>{escape(part.level)}</b>"),
         part.estimate.value,
-        interval(part.estimate),
+        _span(part.estimate),
         Html(whisker(part.estimate, scale, mark=overall, colour=colour, label=label)),
         part.rest,
         part.estimate.rows,
@@ -291,7 +296,7 @@ def _groups(evaluation: Evaluation) -> list[Part]:
 def _fairness(fairness: Fairness, *, binary: bool) -> list[Part]:
     parts: list[Part] = [Html(f"<h3 style='margin:18px 0 8px'>By {escape(fairness.column)}</h3>")]
     if fairness.metrics:
-        gaps = [[name, found.value, interval(found), METRICS[name].help] for name, found in fairness.metrics.items()]
+        gaps = [[name, found.value, _span(found), METRICS[name].help] for name, found in fairness.metrics.items()]
         parts.append(Table(header=["between the groups", "value", "95 % interval", "what it is"], rows=gaps))
     scale = Scale(0.0, 1.0)
     if not binary:
