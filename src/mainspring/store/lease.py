@@ -1,0 +1,63 @@
+"""Writers and the collector agree: a collection waits for the writes under way, and holds off new ones while it runs."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from mainspring.core.errors import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATIENCE = 30.0
+"""So many seconds a collection waits for writers."""
+
+
+@contextmanager
+def writing(lock: Path | None) -> Iterator[None]:
+    """Hold the store for a write; many may. The system lets go of it when the process dies, also by kill -9.
+
+    None where the store is not a local folder: there only the grace period protects a writer.
+    """
+    if lock is None:
+        yield
+        return
+    import fcntl
+
+    handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def collecting(lock: Path | None, *, patience: float = PATIENCE) -> Iterator[None]:
+    """Hold the store alone. Raises Refused where writers do not pause for *patience* seconds."""
+    if lock is None:
+        yield
+        return
+    import fcntl
+
+    handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    deadline = time.monotonic() + patience
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Refused(
+                        f"Something has been writing to the store for {patience:g} seconds, so nothing was collected. "
+                        "Try again when no run is under way."
+                    ) from None
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,373 @@
+"""The store: bytes in, digest out; digest in, the same bytes out or an error that names what is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.core.digest import digest_bytes
+from mainspring.core.errors import NotFound, StoreError
+from mainspring.store.bucket import LocalBucket, open_bucket
+from mainspring.store.compression import compress, decompress
+from mainspring.store.index import ChunkIndex
+from mainspring.store.lease import writing
+from mainspring.store.manifest import MARK, Manifest, Piece
+from mainspring.store.manifest import decode as decode_manifest
+from mainspring.store.manifest import encode as encode_manifest
+from mainspring.store.pack import MEND, TARGET, PackWriter, pack_name, unpack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mainspring.store.bucket import Bucket
+    from mainspring.store.sweep import Sweep
+
+INLINE = 128 * 1024
+"""Objects up to so many bytes are one file; larger ones are cut into chunks."""
+INLINE_PART = 32 * 1024
+"""Parts up to so many bytes lie in the envelope itself, so that a small value costs one write."""
+DIGEST_LENGTH = 64
+
+_ENVELOPE = b"mainspring parts 1\n"
+
+Source = bytes | bytearray | memoryview | Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What the store knows about a value of several parts: content digest, type, bytes before compression, plain facts."""
+
+    digest: str
+    type: str
+    size: int
+    meta: dict[str, Any] = field(default_factory=dict)
+
+
+class _Part(msgspec.Struct, frozen=True, array_like=True):
+    """A part of a value: its bytes where small, else their digest."""
+
+    size: int
+    data: bytes | None = None
+    digest: str | None = None
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    """A value of named parts."""
+
+    type: str
+    parts: dict[str, _Part]
+    meta: dict[str, Any]
+
+
+class Parts(Mapping[str, bytes]):
+    """The named parts of one stored value; each is read and verified when it is asked for."""
+
+    def __init__(self, store: Store, stored: Stored, parts: dict[str, _Part]) -> None:
+        """Made by `Store.get_parts`."""
+        self._store = store
+        self._parts = parts
+        self.stored = stored
+
+    @property
+    def type(self) -> str:
+        """The type that the value was stored as."""
+        return self.stored.type
+
+    def size(self, name: str) -> int:
+        """The bytes of one part, without reading it."""
+        return self._parts[name].size
+
+    def __getitem__(self, name: str) -> bytes:
+        """The bytes of one part. Raises KeyError for a name that is not there, StoreError for damage."""
+        part = self._parts[name]
+        return part.data if part.data is not None else self._store.get(part.digest or "")
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, sorted."""
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        """How many parts there are."""
+        return len(self._parts)
+
+    def __repr__(self) -> str:
+        """Type, digest and names."""
+        return f"Parts({self.stored.type!r}, {self.stored.digest[:12]}, {list(self._parts)})"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One thing in the store that is not what was written: its name in the store and what is wrong with it."""
+
+    name: str
+    reason: str
+
+
+class Store:
+    """Content-addressed bytes. Safe for several threads and processes at once; durable when a call returns."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        """Use the *bucket*; see `open_store`."""
+        self.bucket = bucket
+        self.index = ChunkIndex(bucket)
+        self.lock = bucket.root / "lock" if isinstance(bucket, LocalBucket) else None
+
+    @property
+    def url(self) -> str:
+        """Where the bytes lie."""
+        return self.bucket.url
+
+    def __repr__(self) -> str:
+        """The class and where the bytes lie."""
+        return f"Store({self.url!r})"
+
+    def put(self, data: bytes | bytearray | memoryview) -> str:
+        """Store *data* and return its digest. Bytes that are there already and intact are not written again.
+
+        Raises StoreError where they cannot be written; nothing half written is then visible.
+        """
+        view = memoryview(data).cast("B")
+        digest = digest_bytes(view)
+        with self._writing():
+            damaged = False
+            try:
+                self.bucket.touch(_object_name(digest))
+                self.get(digest)
+            except (FileNotFoundError, NotFound):
+                pass
+            except StoreError:
+                damaged = True  # whoever makes it again mends it
+            else:
+                return digest
+            stored = compress(view) if len(view) <= INLINE else self._put_chunks(view, reuse=not damaged)
+            self.bucket.put(_object_name(digest), stored)
+        return digest
+
+    def put_file(self, path: Path) -> str:
+        """Store the bytes of the file and return their digest. Large files are mapped, not read into memory."""
+        import mmap
+
+        if path.stat().st_size <= INLINE:
+            return self.put(path.read_bytes())
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            view = memoryview(mapped)
+            try:
+                return self.put(view)
+            finally:
+                view.release()
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of this digest, verified. Raises NotFound where there are none, StoreError where they are damaged."""
+        name = _object_name(digest)
+        try:
+            stored = self.bucket.get(name)
+        except FileNotFoundError:
+            raise NotFound(f"The store {self.url} has no object {digest}.") from None
+        try:
+            data = self._assemble(digest, stored) if stored[:1] == MARK else decompress(stored)
+        except ValueError as error:
+            raise StoreError(f"The object {name} is damaged: {error}. {MEND}") from None
+        if digest_bytes(data) != digest:
+            raise StoreError(f"The object {name} is damaged: its digest differs. {MEND}")
+        return data
+
+    def has(self, digest: str) -> bool:
+        """Whether there is an object of this digest. Says nothing about its health; see `check`."""
+        return self.bucket.has(_object_name(digest))
+
+    def put_parts(
+        self, parts: Mapping[str, Source], *, type: str, meta: Mapping[str, Any] | None = None  # noqa: A002
+    ) -> Stored:
+        """Store a value of named parts (bytes, or paths of files). Its digest covers type, names, bytes and *meta*.
+
+        *meta* holds plain JSON values that people and lists want to see without reading the parts.
+        """
+        kept: dict[str, _Part] = {}
+        size = 0
+        for name in sorted(parts):
+            kept[name] = part = self._put_part(parts[name])
+            size += part.size
+        envelope = _Envelope(type, kept, dict(meta or {}))
+        digest = self.put(_ENVELOPE + msgspec.msgpack.encode(envelope))
+        return Stored(digest=digest, type=type, size=size, meta=envelope.meta)
+
+    def _put_part(self, source: Source) -> _Part:
+        if isinstance(source, Path):
+            size = source.stat().st_size
+            if size > INLINE_PART:
+                return _Part(size, digest=self.put_file(source))
+            source = source.read_bytes()
+        if len(source) <= INLINE_PART:
+            return _Part(len(source), data=bytes(source))
+        return _Part(len(source), digest=self.put(source))
+
+    def get_parts(self, digest: str) -> Parts:
+        """The value of this digest. Raises NotFound where there is none, StoreError where it is not a value of parts."""
+        envelope = _open_envelope(self.get(digest))
+        if envelope is None:
+            raise StoreError(f"The object {digest} holds bare bytes, not a value of named parts.")
+        size = sum(part.size for part in envelope.parts.values())
+        stored = Stored(digest=digest, type=envelope.type, size=size, meta=envelope.meta)
+        return Parts(self, stored, envelope.parts)
+
+    def digests(self) -> Iterator[str]:
+        """Every object there is, in no order."""
+        for entry in self.bucket.names("objects"):
+            digest = entry.name.removeprefix("objects/").replace("/", "")
+            if len(digest) == DIGEST_LENGTH:
+                yield digest
+
+    def delete(self, digest: str) -> None:
+        """Remove the object; its chunks stay until the next `gc`. Nothing happens where it is missing."""
+        self.bucket.delete(_object_name(digest))
+
+    def check(self, digest: str) -> Damage | None:
+        """Read the object and everything it refers to. The first damage or gap, or None where all is intact."""
+        return next(self._damages(digest), None)
+
+    def verify(self, *, seen: Callable[[int], None] | None = None) -> Iterator[Damage]:
+        """Read every object and every pack and give what is damaged. *seen* is told how many objects were read."""
+        from mainspring.store.verify import damages
+
+        return damages(self, seen=seen)
+
+    def gc(self, live: set[str], *, dry_run: bool = False, grace: float | None = None) -> Sweep:
+        """Remove what no *live* digest refers to and nothing has touched for *grace* seconds (an hour).
+
+        Waits for the writers of a local store. Returns names and bytes of what was, or with *dry_run* would be, removed.
+        """
+        from mainspring.store.sweep import GRACE, sweep
+
+        return sweep(self, live, dry_run=dry_run, grace=GRACE if grace is None else grace)
+
+    def references(self, digest: str) -> tuple[str, ...]:
+        """The objects that the value of this digest needs beside itself. Raises as `get` does."""
+        envelope = _open_envelope(self.get(digest))
+        return tuple(part.digest for part in envelope.parts.values() if part.digest) if envelope else ()
+
+    def pieces(self, digest: str) -> tuple[str, ...]:
+        """The digests of the chunks of one object; none for a small one. Raises as `get` does."""
+        stored = self.bucket.get(_object_name(digest))
+        return tuple(piece.digest.hex() for piece in decode_manifest(stored).pieces) if stored[:1] == MARK else ()
+
+    def _damages(self, digest: str) -> Iterator[Damage]:
+        try:
+            needed = self.references(digest)
+        except (NotFound, StoreError) as error:
+            yield Damage(_object_name(digest), str(error))
+            return
+        for part in needed:
+            try:
+                self.get(part)
+            except (NotFound, StoreError) as error:
+                yield Damage(_object_name(part), str(error))
+
+    def _writing(self) -> Any:
+        return writing(self.lock)
+
+    def _put_chunks(self, view: memoryview, *, reuse: bool) -> bytes:
+        """Store the chunks that are new and return the stored manifest. Without *reuse* every chunk is written."""
+        from mainspring.store.chunks import cut
+
+        self.index.refresh()
+        writer = PackWriter()
+        fresh: dict[str, tuple[str, Any]] = {}
+        digests: list[str] = []
+        pending: set[str] = set()
+        for chunk in cut(view):
+            digest = digest_bytes(chunk)
+            digests.append(digest)
+            if digest in pending or digest in fresh or (reuse and self.index.find(digest)):
+                continue
+            pending.add(digest)
+            writer.add(digest, chunk)
+            if len(writer) >= TARGET:
+                self._put_pack(writer, fresh)
+                pending.clear()
+        self._put_pack(writer, fresh)
+        packs: dict[str, int] = {}
+        pieces = []
+        for digest in digests:
+            pack, place = fresh.get(digest) or self.index.find(digest) or (None, None)
+            if pack is None:
+                raise StoreError(f"Chunk {digest} was collected while it was in use; try again.")
+            number = packs.setdefault(pack, len(packs))
+            pieces.append(Piece(bytes.fromhex(digest), number, place.offset, place.stored, place.length))
+        return encode_manifest(Manifest(len(view), list(packs), pieces))
+
+    def _put_pack(self, writer: PackWriter, fresh: dict[str, tuple[str, Any]]) -> None:
+        pack = writer.close()
+        if pack is None:
+            return
+        self.bucket.put(pack_name(pack.digest), pack.data)
+        self.index.add(pack.digest, pack.places)
+        fresh.update((place.digest, (pack.digest, place)) for place in pack.places)
+
+    def _assemble(self, digest: str, stored: bytes) -> bytes:
+        """The bytes of a large object from its chunks."""
+        manifest = decode_manifest(stored)
+        chunks: list[bytes | None] = [None] * len(manifest.pieces)
+        by_pack: dict[int, list[int]] = {}
+        for position, piece in enumerate(manifest.pieces):
+            by_pack.setdefault(piece.pack, []).append(position)
+        for number, positions in by_pack.items():
+            starts = [manifest.pieces[position].offset for position in positions]
+            lengths = [manifest.pieces[position].stored for position in positions]
+            try:
+                found = self.bucket.get_ranges(pack_name(manifest.packs[number]), starts, lengths)
+            except (FileNotFoundError, StoreError):
+                continue  # the pack was written anew, or is shorter than it was
+            for position, packed in zip(positions, found, strict=True):
+                try:
+                    chunks[position] = decompress(packed)
+                except ValueError:
+                    continue
+        whole = [chunk for chunk in chunks if chunk is not None]
+        if len(whole) == len(chunks):
+            data = b"".join(whole)
+            if digest_bytes(data) == digest:
+                return data
+        return b"".join(self._mended(manifest, position, chunk) for position, chunk in enumerate(chunks))
+
+    def _mended(self, manifest: Manifest, position: int, chunk: bytes | None) -> bytes:
+        """The chunk if it is intact, else the same chunk from wherever else it lies. Raises StoreError naming it."""
+        piece = manifest.pieces[position]
+        digest = piece.digest.hex()
+        if chunk is not None and digest_bytes(chunk) == digest:
+            return chunk
+        failure = f"Chunk {digest} of the pack {pack_name(manifest.packs[piece.pack])} is damaged or missing. {MEND}"
+        self.index.refresh()
+        for pack, place in self.index.every(digest):
+            try:
+                return unpack(self.bucket.get_range(pack_name(pack), place.offset, place.stored), digest, pack=pack)
+            except (FileNotFoundError, StoreError) as error:
+                failure = str(error)
+        raise StoreError(failure)
+
+
+def open_store(url: str | Path, *, create: bool = True) -> Store:
+    """Open the store at *url*: a folder, or an object store by its URL (``s3://bucket/path`` …).
+
+    Raises StoreError where the folder cannot be made, or is not there and *create* is False.
+    """
+    return Store(open_bucket(url, create=create))
+
+
+def _object_name(digest: str) -> str:
+    if len(digest) != DIGEST_LENGTH or not digest.isalnum():
+        raise NotFound(f"Expected a digest of {DIGEST_LENGTH} hexadecimal digits, got {digest!r}.")
+    return f"objects/{digest[:2]}/{digest[2:]}"
+
+
+def _open_envelope(data: bytes) -> _Envelope | None:
+    """The envelope that *data* is, or None for bare bytes."""
+    if not data.startswith(_ENVELOPE):
+        return None
+    try:
+        return msgspec.msgpack.decode(memoryview(data)[len(_ENVELOPE) :], type=_Envelope)
+    except msgspec.MsgspecError:
+        return None
