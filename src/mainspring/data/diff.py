@@ -24,7 +24,7 @@ class ColumnDiff:
     """One column that both tables have.
 
     ``changed`` counts the cells that differ in rows of the same key, None without a key; ``examples`` shows some of
-    them. ``distance`` is how far the distributions lie apart, from 0 (equal) to 1: for numbers and dates the largest gap
+    them. ``distance`` is how far the distributions lie apart, 0 (equal) to 1: for numbers and dates the largest gap
     between the cumulative distributions (Kolmogorov–Smirnov), else half the summed difference of the shares (total
     variation); None where a table has no value. ``appeared`` and ``vanished`` are values that only one table has.
     """
