@@ -23,10 +23,10 @@ class ColumnProfile:
     """Counts of one column, all of them whole numbers, so that ``a + b`` is exactly the profile of both stretches.
 
     ``rows`` = ``absent`` (rows of tables that lacked the column) + ``nulls`` (NaN included) + ``infinite`` +
-    ``mistyped`` (not readable as the reference's kind) + the sum of ``counts``. ``counts`` follows the places of the
-    reference's bins; empty where the reference was null throughout or its kind cannot be binned. ``unseen``: levels
-    the reference never had. ``types``: the column types met. ``low`` and ``high``: the ends of the finite numbers
-    (microseconds since 1970 for dates), None without any. ``steps`` and ``squares`` carry the moments.
+    ``mistyped`` (not readable as the reference's kind) + the sum of ``counts``. ``counts`` follows the places of
+    the reference's bins; empty where the reference was null throughout or its kind cannot be binned. ``unseen``:
+    levels the reference never had. ``types``: the column types met. ``low`` and ``high``: the ends of the finite
+    numbers (microseconds since 1970 for dates), None without any. ``steps`` and ``squares`` carry the moments.
     """
 
     rows: int

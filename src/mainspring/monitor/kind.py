@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind: TypeAlias = Literal["number", "time", "level", "empty", "opaque"]
-"""``level``: categories, texts and truth values. ``empty``: null throughout. ``opaque``: lists, structures, bytes."""
+"""``level``: categories, texts and truth values. ``empty``: null throughout. ``opaque``: lists, structures,
+bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,9 @@ def _levels(rows: int, nulls: int, known: pl.Series) -> Content:
 
 
 def _finite(rows: int, nulls: int, mistyped: int, numbers: NDArray[Any]) -> Content:
-    """Leave out NaN (as null) and infinities; looks twice only where the smallest or largest number is no number."""
+    """Leave out NaN (as null) and infinities; looks twice only where the smallest or largest number is no
+    number.
+    """
     infinite = 0
     low, high = _ends(numbers)
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -17,7 +17,8 @@ LEVELS = 256
 NAMED = 64
 """At most so many unseen levels are kept by name."""
 LEAST = 20
-"""In a column with more levels than that, one with fewer rows than this is not listed: identifiers are not kept."""
+"""In a column with more levels than that, one with fewer rows than this is not listed: identifiers are not
+kept."""
 
 Ints: TypeAlias = "NDArray[np.int64]"
 
@@ -26,8 +27,9 @@ Ints: TypeAlias = "NDArray[np.int64]"
 class LevelBins:
     """The known levels, most frequent first.
 
-    ``closed`` says that the reference had no other level, so that another one in a window is *unseen*; a column with
-    more than :data:`LEVELS` levels (free text, identifiers) is open, and what is not listed is merely *other*.
+    ``closed`` says that the reference had no other level, so that another one in a window is *unseen*; a column
+    with more than :data:`LEVELS` levels (free text, identifiers) is open, and what is not listed is merely
+    *other*.
     """
 
     levels: tuple[str, ...]
@@ -45,8 +47,8 @@ class LevelBins:
     def count(self, counted: pl.DataFrame) -> tuple[Ints, dict[str, int]]:
         """Count per place from *counted* (columns ``level`` and ``rows``); the second answer names unseen levels.
 
-        Of the unseen levels the first :data:`NAMED` in alphabetical order are named: a rule under which the names and
-        counts of two merged parts are exactly those of the whole.
+        Of the unseen levels the first :data:`NAMED` in alphabetical order are named: a rule under which the names
+        and counts of two merged parts are exactly those of the whole.
         """
         import polars as pl
 

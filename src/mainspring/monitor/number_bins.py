@@ -1,7 +1,8 @@
 """Bins for an ordered column, cut at the reference's quantiles, and a counting kernel without any search.
 
-A value is first mapped by arithmetic to one of :data:`CELLS` fine cells; the bins are runs of cells. Counting is then
-a few vectorised passes and one ``bincount``, about 2 ns a value; a binary search over the edges costs ten times that.
+A value is first mapped by arithmetic to one of :data:`CELLS` fine cells; the bins are runs of cells. Counting is
+then a few vectorised passes and one ``bincount``, about 2 ns a value; a binary search over the edges costs ten
+times that.
 """
 
 from __future__ import annotations
@@ -39,9 +40,9 @@ class NumberBins:
     """Bins over finite numbers.
 
     ``linear``: cell = 1 + (x - centre) · scale. ``squash``: with z = (x - centre) · scale, the cell is linear in
-    z / (1 + |z|), which gives the bulk of a heavy-tailed column fine cells and its tails coarse ones. ``cuts`` are the
-    last cells of all bins but the last one. ``low`` and ``high`` are the reference's own smallest and largest number:
-    :meth:`count` puts what lies outside into the first and the last place of its answer.
+    z / (1 + |z|), which gives the bulk of a heavy-tailed column fine cells and its tails coarse ones. ``cuts`` are
+    the last cells of all bins but the last one. ``low`` and ``high`` are the reference's own smallest and largest
+    number: :meth:`count` puts what lies outside into the first and the last place of its answer.
     """
 
     mapping: Mapping
@@ -76,8 +77,8 @@ class NumberBins:
     def count(self, values: NDArray[Any], low: float, high: float) -> tuple[Ints, int, int]:
         """Count finite *values* (any real dtype) per place, with the exact sums of steps and squared steps.
 
-        *low* and *high* are the ends of the values, which whoever sorted them out knows already. The sums are whole
-        numbers, so that those of two parts add up to those of the whole, exactly.
+        *low* and *high* are the ends of the values, which whoever sorted them out knows already. The sums are
+        whole numbers, so that those of two parts add up to those of the whole, exactly.
         """
         if not len(values):
             return np.zeros(self.size, dtype=np.int64), 0, 0
@@ -155,9 +156,9 @@ def fit(
 ) -> tuple[NumberBins, Ints]:
     """Cut *bins* bins at the quantiles of all the finite values in *parts* (at least one value in all).
 
-    *sample*: a few thousand of the values, which choose the mapping; *low* and *high*: the exact ends. A value that
-    holds more than its share of the rows gets a bin of its own, so a column may get fewer bins. Returns the bins and
-    the fine cells' counts, see :meth:`NumberBins.fold`.
+    *sample*: a few thousand of the values, which choose the mapping; *low* and *high*: the exact ends. A value
+    that holds more than its share of the rows gets a bin of its own, so a column may get fewer bins. Returns the
+    bins and the fine cells' counts, see :meth:`NumberBins.fold`.
     """
     mapped = _mapped(np.sort(sample.astype(np.float64)), low, high)
     cells = np.zeros(CELLS, dtype=np.int64)

@@ -75,8 +75,8 @@ class Reference:
     def fit(cls, table: Any, *, columns: Iterable[str] | None = None, bins: int = BINS) -> Reference:
         """Fit on *table*: a frame, a Parquet path (streamed, memory bounded), or another file.
 
-        *columns*: all where None. *bins*: at most so many bins for an ordered column. Raises InputError for a table
-        without rows, NotFound for a column that is not there.
+        *columns*: all where None. *bins*: at most so many bins for an ordered column. Raises InputError for a
+        table without rows, NotFound for a column that is not there.
         """
         source = source_of(table)
         names = list(source.types) if columns is None else list(columns)
