@@ -57,7 +57,7 @@ class MomentCodec:
         """One numeric column for each part."""
         return tuple(Output(f"{self.column}.{part}", self.column, "numeric") for part in self.parts)
 
-    def _wall(self, dtype: pl.DataType) -> pl.Expr:
+    def wall(self, dtype: pl.DataType) -> pl.Expr:
         """The moment on the wall clock of the zone, without a zone."""
         import polars as pl
 
@@ -73,7 +73,7 @@ class MomentCodec:
         """The float32 expressions over a column of *dtype*, one for each part."""
         import polars as pl
 
-        wall = self._wall(dtype)
+        wall = self.wall(dtype)
         micro = wall.cast(pl.Int64)
         every = {
             "days": micro / DAY,
@@ -89,7 +89,7 @@ class MomentCodec:
         import polars as pl
 
         if series.dtype == pl.String:
-            read = series.to_frame().select(self._wall(series.dtype)).to_series()
+            read = series.to_frame().select(self.wall(series.dtype)).to_series()
             bad = read.is_null() & series.is_not_null()
             if bad.any():
                 raise InputError(

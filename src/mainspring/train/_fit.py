@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.errors import InputError
 from mainspring.core.frames import as_frame
 from mainspring.features.encoder import Encoder
+from mainspring.train import threads
 from mainspring.train.frameworks import Shape, framework
-from mainspring.train.link import Link
+from mainspring.train.link import SMEAR_ROWS, Link
 from mainspring.train.model import Model
 from mainspring.train.target import Target
-from mainspring.train.threads import threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,9 +80,16 @@ def fit_encoded(
     shape = Shape.of(encoder, contract.project.task, len(target.y), len(target.classes or ()))
     link = Link.fit(params.get("scale", "identity"), target.y) if shape.regression else Link()
     chosen = framework(kind)
-    estimator = chosen.build(shape, params, seed=seed, threads=threads())
     matrix = encoder.encode(target.frame)
-    chosen.learn(estimator, matrix, link.forward(target.y), shape=shape, params=params, weight=weight)
+    workers = threads.suited(matrix.size)
+    estimator = chosen.build(shape, params, seed=seed, threads=workers)
+    with threads.limited(workers):
+        chosen.learn(estimator, matrix, link.forward(target.y), shape=shape, params=params, weight=weight)
+    if link.scale != "identity":
+        some = slice(None, None, max(1, len(matrix) // SMEAR_ROWS))
+        link = link.smeared(target.y[some], estimator.predict(matrix[some]))
+    if hasattr(last_step(estimator), "n_jobs"):
+        last_step(estimator).n_jobs = None  # of the machine it was fitted on, not of the model
     return Model(
         task=contract.project.task,
         target=contract.project.target,
@@ -101,6 +108,11 @@ def fit_encoded(
             "versions": versions(kind),
         },
     )
+
+
+def last_step(estimator: Any) -> Any:
+    """The model itself: the last step of a pipeline, or the estimator."""
+    return estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
 
 
 def features_of(frame: pl.DataFrame, contract: Contract) -> tuple[str, ...]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     Vector: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 
 Scale: TypeAlias = Literal["identity", "log1p"]
+SMEAR_ROWS = 5_000
+"""The smearing factor is taken from about so many rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,9 @@ class Link:
     """Target to learning scale and back.
 
     With ``log1p`` (targets of zero and more) an estimate of the mean of the logarithm is not the logarithm of the mean:
-    ``smear`` multiplies it back (Duan, Smearing estimate, 1983). ``highest`` bounds the learned scale, so that one far
-    extrapolation cannot become an astronomical number.
+    ``smear`` multiplies it back, so that the mean prediction is the mean target (Duan, Smearing estimate, 1983, in the
+    form of a ratio). ``highest`` bounds the learned scale, so that one far extrapolation cannot become an astronomical
+    number.
     """
 
     scale: Scale = "identity"
@@ -34,6 +37,15 @@ class Link:
         import numpy as np
 
         return cls() if scale == "identity" else cls(scale, 1.0, float(np.log1p(target.max())) + 1.0)
+
+    def smeared(self, target: Vector, learned: Vector) -> Link:
+        """The link with the factor that gives the *learned* estimates the mean of their *target*."""
+        import numpy as np
+
+        if self.scale == "identity":
+            return self
+        plain = float(np.exp(np.minimum(learned, self.highest)).mean())
+        return Link(self.scale, float((target + 1.0).mean()) / plain, self.highest)
 
     def forward(self, target: Vector) -> Vector:
         """Target to learning scale."""

@@ -100,13 +100,13 @@ class Model:
         )
 
 
-def probabilities(estimator: Any, matrix: Array, classes: int) -> Array:
+def probabilities(estimator: Any, matrix: Array, classes: int, **settings: Any) -> Array:
     """Class probabilities, shape (rows, classes), float64; a class the estimator never saw has zero."""
     import numpy as np
 
     if not len(matrix):
         return np.empty((0, classes))
-    given = np.asarray(estimator.predict_proba(matrix), np.float64)
+    given = np.asarray(estimator.predict_proba(matrix, **settings), np.float64)
     seen = np.asarray(estimator.classes_, np.int64)
     if len(seen) == classes:
         return given

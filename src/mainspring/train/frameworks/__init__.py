@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from mainspring.core.errors import NotFound
 from mainspring.train.frameworks._shape import Shape
+from mainspring.train.threads import be_patient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,4 +53,5 @@ def framework(kind: str) -> Framework:
     """The framework called *kind*. Raises NotFound with the nearest one."""
     if kind not in KINDS:
         raise NotFound.among("kind of model", kind, KINDS)
+    be_patient()
     return cast("Framework", import_module(f"mainspring.train.frameworks.{kind}"))

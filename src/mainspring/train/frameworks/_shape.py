@@ -12,18 +12,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The task, the number of rows and classes, and the places of numeric and categorical columns of the matrix."""
+    """The task, the number of rows and classes, and the places of numeric and categorical columns of the matrix.
+
+    ``skewed``: the numbers to predict are zero or more and have a long tail, so their logarithm may be easier to learn.
+    """
 
     task: Task
     rows: int
     classes: int
     numeric: tuple[int, ...]
     categorical: tuple[int, ...]
+    skewed: bool = False
 
     @classmethod
-    def of(cls, encoder: Encoder, task: Task, rows: int, classes: int) -> Shape:
+    def of(cls, encoder: Encoder, task: Task, rows: int, classes: int, *, skewed: bool = False) -> Shape:
         """The shape of *rows* encoded rows."""
-        return cls(task, rows, classes, encoder.numeric, encoder.categorical)
+        return cls(task, rows, classes, encoder.numeric, encoder.categorical, skewed)
 
     @property
     def columns(self) -> int:

@@ -48,16 +48,16 @@ def learn(
 
 def starts(shape: Shape) -> list[dict[str, Any]]:
     """The defaults with half as many rounds again."""
-    return [{"rounds": 150, "rate": 0.1, "leaves": 31, "leaf": 20, "ridge": 0.0, "share": 1.0}]
+    return [{"rounds": 150, "rate": 0.1, "leaves": 31, "leaf": 20, "ridge": 0.01, "share": 1.0}]
 
 
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary speed, size and restraint."""
     return {
-        "rounds": trial.suggest_int("hist_gradient_boosting.rounds", 50, 400, log=True),
-        "rate": trial.suggest_float("hist_gradient_boosting.rate", 0.02, 0.3, log=True),
-        "leaves": trial.suggest_int("hist_gradient_boosting.leaves", 7, 127, log=True),
-        "leaf": trial.suggest_int("hist_gradient_boosting.leaf", 2, 100, log=True),
-        "ridge": trial.suggest_float("hist_gradient_boosting.ridge", 1e-3, 30.0, log=True),
-        "share": trial.suggest_float("hist_gradient_boosting.share", 0.3, 1.0),
+        "rounds": trial.suggest_int("rounds", 50, 400, log=True),
+        "rate": trial.suggest_float("rate", 0.02, 0.3, log=True),
+        "leaves": trial.suggest_int("leaves", 7, 127, log=True),
+        "leaf": trial.suggest_int("leaf", 2, 100, log=True),
+        "ridge": trial.suggest_float("ridge", 1e-3, 30.0, log=True),
+        "share": trial.suggest_float("share", 0.3, 1.0),
     }

@@ -63,4 +63,4 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
 
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary the penalty."""
-    return {"strength": trial.suggest_float("linear.strength", 1e-2, 1e4, log=True)}
+    return {"strength": trial.suggest_float("strength", 1e-2, 1e4, log=True)}
