@@ -168,5 +168,5 @@ def _check_quotes(text: str, dialect: Dialect, name: str) -> None:
     ended = text.endswith(("\n", "\r"))
     if last and ended and last[-1].endswith(("\n", "\r")):
         raise InputError(
-            f"A quote that opens in the record at line {before} of {name} is never closed. Close or double it."
+            f"A quote that opens in line {before} of {name} is never closed. Close or double it."
         )

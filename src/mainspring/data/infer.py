@@ -90,7 +90,7 @@ def infer(
 def _column(series: pl.Series, findings: Findings, nulls: Collection[str] | None, *, dates_only: bool) -> pl.Series:
     import polars as pl
 
-    if not dates_only and (plain := _plain_number(series)) is not None:
+    if not dates_only and nulls is None and (plain := _plain_number(series)) is not None:
         return plain
     typed_nulls = sorted(TYPED_NULLS if nulls is None else nulls)
     text_nulls = sorted(TEXT_NULLS if nulls is None else nulls)
