@@ -152,7 +152,7 @@ def _baseline(outcome: Outcome, names: list[str], setting: Setting) -> dict[str,
         scores = None if outcome.scores is None else np.tile(share, (rows, 1))
         constant = _answered(outcome, np.full(rows, int(share.argmax())), scores)
     measured = estimates(names, constant, replace(setting, confidence=None))
-    return {name: round(found.value, 12) for name, found in measured.items() if not math.isnan(found.value)}
+    return {name: round(found.value, 9) for name, found in measured.items() if not math.isnan(found.value)}
 
 
 def _answered(outcome: Outcome, decided: Any, scores: Any) -> Outcome:

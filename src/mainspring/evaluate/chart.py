@@ -214,7 +214,7 @@ def _residuals(curve: Curve) -> Figure:
     return _figure(
         "How large the errors are",
         data,
-        x="prediction minus truth (the outermost 1 % stand at the ends)",
+        x="prediction minus truth",
         y="rows",
         legend=False,
         bargap=0.03,

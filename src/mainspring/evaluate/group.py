@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import polars as pl
 
 from mainspring.contract.metric import METRICS
 from mainspring.core.estimate import Estimate
@@ -16,8 +17,6 @@ from mainspring.evaluate.level import levels
 from mainspring.evaluate.metric import Setting, estimate, estimates
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from mainspring.evaluate.outcome import Outcome
 
 
@@ -39,7 +38,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fairness:
-    """The groups of one column, largest first, and the metrics over them.
+    """The groups of one column, largest first (numbers in their order), and the metrics over them.
 
     ``left_out`` names the groups too small to compare, with their rows. ``cut`` is true where the column holds numbers
     that were cut into quarters. ``metric`` is the headline metric that is given for each group.
@@ -58,14 +57,15 @@ def compare(outcome: Outcome, column: pl.Series, *, metric: str, setting: Settin
     values = column.gather(outcome.kept)
     named = levels(values)
     groups = Groups.of(named, minimum_rows=setting.minimum_rows)
-    found = tuple(
-        _group(outcome.take(groups.code == code), name, metric, setting) for code, name in enumerate(groups.names)
-    )
+    cut = bool(values.drop_nulls().n_unique() > named.drop_nulls().n_unique())
+    order = list(range(len(groups.names)))
+    if cut:
+        order.sort(key=lambda code: _lowest(values, groups.code == code))
+    found = tuple(_group(outcome.take(groups.code == code), groups.names[code], metric, setting) for code in order)
     over: dict[str, Estimate] = {}
     if outcome.task == "binary" and len(groups.names) > 1:
         names = [name for name, known in METRICS.items() if known.kind == "fairness"]
         over = estimates(names, outcome, replace(setting, by=groups))
-    cut = bool(values.drop_nulls().n_unique() > named.drop_nulls().n_unique())
     return Fairness(
         column=column.name, metric=metric, cut=cut, groups=found, metrics=over, left_out=dict(groups.left_out)
     )
@@ -84,6 +84,10 @@ def _group(part: Outcome, name: str, metric: str, setting: Setting) -> Group:
         true_positive_rate=_rate(called[true]),
         false_positive_rate=_rate(called[~true]),
     )
+
+
+def _lowest(values: pl.Series, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Any:
+    return values.filter(pl.Series(inside)).min()
 
 
 def _rate(called: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Estimate | None:

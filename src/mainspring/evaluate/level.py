@@ -68,7 +68,7 @@ def _quarters(column: pl.Series) -> pl.Series:
         names[int(bin_)] = _ends(low, high, whole=whole)
     named = pl.Series([names[int(bin_)] for bin_ in place], dtype=pl.String)
     rows = usable.is_not_null().arg_true()
-    return pl.Series([None], dtype=pl.String).new_from_index(0, len(column)).scatter(rows, named)
+    return pl.Series([None], dtype=pl.String).new_from_index(0, len(column)).scatter(rows, named).alias(column.name)
 
 
 def _ends(low: object, high: object, *, whole: bool) -> str:

@@ -59,8 +59,8 @@ def page(evaluation: Evaluation, *, title: str = "", subtitle: str = "") -> str:
 def _subtitle(evaluation: Evaluation) -> str:
     what = {
         "binary": f"Is it {evaluation.positive}?",
-        "multiclass": f"One of {len(evaluation.classes)} classes",
-        "regression": "A number",
+        "multiclass": f"Which of {len(evaluation.classes)} classes?",
+        "regression": "How much?",
     }[evaluation.task]
     return f"{what} Measured on {evaluation.rows:,} rows the model did not learn from (stage: {evaluation.stage})."
 
@@ -83,7 +83,8 @@ def _answer(verdicts: Sequence[Verdict]) -> tuple[str, str]:
         return "warn", f"Fit for release with a warning: {_count(len(failed), 'should')} failed ({names}).{rest}"
     if not held:
         return "warn", f"Nothing could be measured yet: {verdicts[0].reason}."
-    word = "The one requirement holds." if len(verdicts) == 1 else f"All {held} measured requirements hold."
+    kind = "measured requirements" if open_ else "requirements"
+    word = "The one requirement holds." if len(verdicts) == 1 else f"All {held} {kind} hold."
     return "good", word + rest
 
 
@@ -199,7 +200,7 @@ def _mistakes(evaluation: Evaluation) -> list[Part]:
 
 def _heat(table: Confusion) -> str:
     """The confusion matrix, each cell tinted by its share of the row."""
-    head = "".join(f"<th>{escape(label)}</th>" for label in table.labels)
+    head = "".join(f"<th class=n>{escape(label)}</th>" for label in table.labels)
     body = []
     for place, (label, counts) in enumerate(zip(table.labels, table.counts, strict=True)):
         total = sum(counts) or 1
@@ -283,7 +284,7 @@ def _groups(evaluation: Evaluation) -> list[Part]:
     for fairness in evaluation.fairness:
         parts += _fairness(fairness, binary=evaluation.task == "binary")
     rows = [
-        [one.column, one.change, one.share, f"{cell(one.low)} to {cell(one.high)}", one.mean_change, one.rows]
+        [one.column, one.change, f"{one.share:.1%}", f"{one.low:.1%} to {one.high:.1%}", one.mean_change, one.rows]
         for one in evaluation.behaviour
     ]
     if rows:
@@ -313,9 +314,10 @@ def _fairness(fairness: Fairness, *, binary: bool) -> list[Part]:
 
 
 def _group_row(group: Group, scale: Scale, *, binary: bool) -> list[object]:
+    name = Html(f'<span style="white-space:nowrap">{escape(group.name)}</span>')
     if not binary:
-        return [group.name, group.rows, group.estimate.value, Html(whisker(group.estimate, scale, label=group.name))]
-    row: list[object] = [group.name, group.rows, group.estimate.value]
+        return [name, group.rows, group.estimate.value, Html(whisker(group.estimate, scale, label=group.name))]
+    row: list[object] = [name, group.rows, group.estimate.value]
     for rate, drawn in (
         (group.selection_rate, True),
         (group.true_positive_rate, True),
@@ -323,7 +325,7 @@ def _group_row(group: Group, scale: Scale, *, binary: bool) -> list[object]:
     ):
         row.append(None if rate is None else rate.value)
         if drawn:
-            row.append(Html("" if rate is None else whisker(rate, scale, label=group.name)))
+            row.append(Html("" if rate is None else whisker(rate, scale, label=group.name, bar=True)))
     return row
 
 

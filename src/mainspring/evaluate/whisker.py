@@ -44,11 +44,12 @@ def whisker(
     allowed: str = "",
     colour: str = "var(--blue)",
     label: str = "",
+    bar: bool = False,
 ) -> str:
     """A dot at the value, a line over its interval, a dashed line at *mark*.
 
-    *allowed* (``above`` or ``below``) tints the side of the mark where the value should be. Without a value only the
-    mark is drawn.
+    *allowed* (``above`` or ``below``) tints the side of the mark where the value should be; *bar* fills the way from
+    the low end of the scale to the value. Without a value only the mark is drawn.
 
     >>> from mainspring.core.estimate import Estimate
     >>> "<circle" in whisker(Estimate(0.5, 0.4, 0.6, 100), Scale(0, 1))
@@ -68,6 +69,13 @@ def whisker(
         )
     if not math.isnan(estimate.value):
         middle = HEIGHT / 2
+        if bar:
+            parts.append(
+                f'<rect x="{EDGE}" y="5" width="{WIDTH - 2 * EDGE}" height="{HEIGHT - 10}" rx="2" '
+                'style="fill:var(--tint)"/>'
+                f'<rect x="{EDGE}" y="5" width="{scale.place(estimate.value) - EDGE:.1f}" height="{HEIGHT - 10}" '
+                f'rx="2" style="fill:{colour};opacity:.3"/>'
+            )
         if estimate.low is not None and estimate.high is not None:
             parts.append(
                 f'<path d="M{scale.place(estimate.low):.1f} {middle}H{scale.place(estimate.high):.1f}" '
