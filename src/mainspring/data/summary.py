@@ -135,7 +135,13 @@ def summarise(series: pl.Series) -> ColumnProfile:
 
 def dated(frame: pl.DataFrame, columns: Iterable[ColumnProfile]) -> pl.DataFrame:
     """The frame with every column of dates written as text turned into dates; texts of another form become null."""
-    parsed = [named(c.date_format).parse(frame[c.name].str.strip_chars()) for c in columns if c.date_format is not None]
+    import polars as pl
+
+    parsed = [
+        named(c.date_format).parse(frame[c.name].cast(pl.String).str.strip_chars())
+        for c in columns
+        if c.date_format is not None and frame.schema[c.name] in (pl.String, pl.Categorical, pl.Enum)
+    ]
     return frame.with_columns(parsed) if parsed else frame
 
 

@@ -1,0 +1,94 @@
+"""The column that orders rows: whether the named one can, and which one does where nobody says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.core.errors import InputError, quote, suggestion
+from mainspring.data.dates import fitting
+from mainspring.data.kind import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from mainspring.data.summary import ColumnProfile
+
+_CLOCK_WORDS = frozenset({"t", "ts", "time", "timestamp", "date", "datetime", "step", "tick", "epoch", "period"})
+LEAST_MOMENTS = 10
+EXAMPLES = 3
+
+
+def check_time(frame: pl.DataFrame, name: str, columns: Mapping[str, ColumnProfile]) -> str:
+    """Say how the column *name* orders the rows. Raises InputError where it cannot."""
+    if name not in frame.columns:
+        near = suggestion(name, frame.columns, kind="column")
+        raise InputError(f"The time column {quote(name)} is not in the table. {near}")
+    series, column = frame[name], columns[name]
+    if column.empty:
+        raise InputError(f"The time column {quote(name)} has no value in any row.")
+    if column.nulls:
+        raise InputError(
+            f"The time column {quote(name)} is missing in {column.nulls:,} of {frame.height:,} rows: they have no "
+            "place in the order. Drop or fill them, or name another column."
+        )
+    if column.distinct == 1:
+        raise InputError(f"The time column {quote(name)} is the same in every row and orders nothing.")
+    if not (series.dtype.is_numeric() or series.dtype.is_temporal() or column.date_format is not None):
+        raise InputError(_unreadable(series))
+    if column.date_format is not None and not column.date_format.startswith("%Y-%m-%d"):
+        raise InputError(
+            f"The time column {quote(name)} holds dates as text in the form {column.date_format}. Expected dates, "
+            "numbers or ISO 8601 text such as 2026-01-31. Clean the table first, or store it as CSV, where the form is "
+            "found out."
+        )
+    return "its rows come in that order" if _is_ordered(series, column) else "its rows are not in that order yet"
+
+
+def guess_time(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, but: Sequence[str]) -> tuple[str, str] | None:
+    """The column that most likely orders the rows, and why; None where none stands out.
+
+    A date without gaps comes first, one that rises from row to row before one that does not; else a number that rises
+    and is called a time. Columns in *but* are passed over.
+    """
+    usable = [c for c in columns if c.name not in but and c.nulls == 0 and c.distinct >= LEAST_MOMENTS]
+    dates = [
+        c for c in usable if c.type in ("date", "datetime") and (c.date_format or "%Y-%m-%d").startswith("%Y-%m-%d")
+    ]
+    for column in (*(c for c in dates if _is_ordered(frame[c.name], c)), *dates):
+        order = "rises from row to row" if _is_ordered(frame[column.name], column) else "is the first without gaps"
+        return column.name, f"it holds {column.type}s and {order}"
+    for column in usable:
+        dtype = frame.schema[column.name]
+        if (
+            dtype.is_numeric()
+            and _CLOCK_WORDS.intersection(tokens(column.name))
+            and _is_ordered(frame[column.name], column)
+        ):
+            return column.name, "its name means time and its numbers rise from row to row"
+    return None
+
+
+def _is_ordered(series: pl.Series, column: ColumnProfile) -> bool:
+    return column.span.ordered if column.span is not None else bool(series.is_sorted())
+
+
+def _unreadable(series: pl.Series) -> str:
+    """Why a text is no time: which forms of dates occur in it, with an example of each."""
+    import polars as pl
+
+    texts = series.cast(pl.String, strict=False).drop_nulls().str.strip_chars().unique(maintain_order=True).head(1000)
+    forms: dict[str, list[str]] = {}
+    for text in texts.to_list():
+        found = fitting([text])
+        forms.setdefault(found[0].format if found else "no date", []).append(text)
+    seen = ", ".join(
+        f"{quote(examples[0])} ({form})"
+        for form, examples in sorted(forms.items(), key=lambda f: -len(f[1]))[:EXAMPLES]
+    )
+    several = "in several forms" if len(forms) > 1 else "that is not one form of date"
+    return (
+        f"The time column {quote(series.name)} holds text {several}: {seen}. "
+        "Expected dates of one form, or rising numbers. Clean it first, or name another column."
+    )
