@@ -72,10 +72,9 @@ def normal_bound(level: float) -> float:
 
 
 def divergences(counts: Counts, n: int, m: int) -> tuple[ChiSquare, ChiSquare]:
-    """The laws of the scaled PSI and the scaled squared JS for reference *counts* (k ≥ 2 bins) and samples of n
-    and m rows.
+    """The laws of the scaled PSI and the scaled squared JS for reference *counts* in k ≥ 2 bins.
 
-    The scale is that of :func:`effective`; the reference's own size n need not be the sum of *counts*.
+    They hold for samples of n and m rows; n need not be the sum of *counts*. The scale is :func:`effective`.
     """
     shares = counts / counts.sum()
     if shares.min() * min(n, m) >= PLENTY:

@@ -55,9 +55,7 @@ class Comparison:
         return min([1.0, *(tests * found.chance for found in self.findings.values())])
 
     def outside(self, level: float, smallest: float) -> tuple[str, ...]:
-        """The statistics that chance reaches with at most *level*, where at least the share *smallest* lies
-        elsewhere.
-        """
+        """What chance reaches with at most *level*, where at least the share *smallest* of rows lies elsewhere."""
         return tuple(
             name for name, found in self.findings.items() if found.chance <= level and found.effect >= smallest
         )
@@ -174,9 +172,7 @@ def _grouped(a: Counts, b: Counts, *, apart: list[int], nulls: tuple[int, int]) 
 
 
 def _starts(expected: NDArray[Any]) -> list[int]:
-    """The first places of runs that each expect at least :data:`LEAST` rows; what is left at the end joins the
-    last.
-    """
+    """The first places of runs that each expect :data:`LEAST` rows or more; a short rest joins the last."""
     starts, held = [0], 0.0
     for place, rows in enumerate(expected.tolist()):
         if held >= LEAST:

@@ -117,8 +117,7 @@ def drift(
     false_alarms: float = FALSE_ALARMS,
     ignore: Collection[str] = (),
 ) -> DriftReport:
-    """Compare *current* (a frame, a path or a :class:`WindowProfile`) with *reference* (a frame, a path or a
-    Reference).
+    """Compare *current* with *reference*: frames, paths, or what is profiled or fitted already.
 
     Parquet paths are streamed. Columns in *ignore* are not judged. Raises InputError where a table cannot be read.
 
@@ -142,9 +141,7 @@ def compare(
     ignore: Collection[str] = (),
     others: int = 0,
 ) -> DriftReport:
-    """:func:`drift` for a window that is profiled already; *others* further tests share the window's false
-    alarms.
-    """
+    """:func:`drift` for a profiled window; *others* further tests share the window's false alarms."""
     names = [name for name in reference.columns if name not in ignore]
     measured = {name: comparison.compare(reference.columns[name], window.columns[name]) for name in names}
     chances = [found.chance(TESTS) for found in measured.values()]

@@ -76,9 +76,7 @@ def _levels(rows: int, nulls: int, known: pl.Series) -> Content:
 
 
 def _finite(rows: int, nulls: int, mistyped: int, numbers: NDArray[Any]) -> Content:
-    """Leave out NaN (as null) and infinities; looks twice only where the smallest or largest number is no
-    number.
-    """
+    """Leave out NaN (as null) and infinities; looks twice only where an end of the numbers is no number."""
     infinite = 0
     low, high = _ends(numbers)
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -1,6 +1,4 @@
-"""Where a profile's values come from: a frame in memory, or a Parquet file read column by column in small
-batches.
-"""
+"""Where a profile's values come from: a frame in memory, or a Parquet file read column by column in batches."""
 
 from __future__ import annotations
 

@@ -48,9 +48,7 @@ def moved(a: Counts, b: Counts) -> float:
 
 
 def shift(a: Counts, b: Counts) -> tuple[float, float]:
-    """The shift and its standard deviation between two samples of one distribution, ties counted (Mann-
-    Whitney).
-    """
+    """The shift and its standard deviation between two samples of one distribution, ties counted."""
     n, m = int(a.sum()), int(b.sum())
     before = np.cumsum(a) - a
     value = float(b @ (before + a / 2)) / n / m - HALF
