@@ -97,7 +97,7 @@ def accepts(dtype: pl.DataType) -> bool:
     """Whether values of *dtype* can be read as levels."""
     import polars as pl
 
-    return not dtype.is_nested() and dtype not in {pl.Binary, pl.Object}
+    return not dtype.is_nested() and dtype not in (pl.Binary, pl.Object)
 
 
 def text_of(column: str, dtype: pl.DataType) -> pl.Expr:

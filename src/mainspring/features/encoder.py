@@ -203,7 +203,7 @@ def _fit(series: pl.Series, declared: ColumnType | None) -> Codec | str:
         return MomentCodec.fit(series)
     if declared == "category":
         return CategoryCodec.fit(series)
-    if dtype.is_numeric() or dtype in {pl.Boolean, pl.Duration, pl.Time}:
+    if dtype.is_numeric() or dtype in (pl.Boolean, pl.Duration, pl.Time):
         return NumberCodec.fit(series)
     if dtype.is_temporal():
         return MomentCodec.fit(series)

@@ -96,7 +96,7 @@ class MomentCodec:
                     f"Column {quote(self.column)} must hold dates like 2026-01-31 or 2026-01-31 13:45:00, got "
                     f"{quote(series.filter(bad)[0])} in {int(bad.sum())} of {len(series)} rows."
                 )
-        elif not (series.dtype.is_temporal() or series.dtype == pl.Null) or series.dtype in {pl.Time, pl.Duration}:
+        elif not (series.dtype.is_temporal() or series.dtype == pl.Null) or series.dtype in (pl.Time, pl.Duration):
             raise InputError(f"Column {quote(self.column)} must hold dates, got {series.dtype}.")
 
     def values(self, value: Any) -> tuple[float, ...]:

@@ -73,7 +73,7 @@ class NumberCodec:
         import polars as pl
 
         plain = self._plain(dtype)
-        if dtype.is_integer() or dtype in {pl.Boolean, pl.Null, pl.Time}:
+        if dtype.is_integer() or dtype in (pl.Boolean, pl.Null, pl.Time):
             return [plain]
         edge = pl.when(plain > 0).then(pl.lit(self.high, pl.Float32)).otherwise(pl.lit(self.low, pl.Float32))
         return [pl.when(plain.is_infinite()).then(edge).otherwise(plain).alias(self.column)]
@@ -129,7 +129,7 @@ def accepts(dtype: pl.DataType) -> bool:
     """Whether values of *dtype* can be read as numbers."""
     import polars as pl
 
-    return dtype.is_numeric() or dtype in {pl.Boolean, pl.Null, pl.Duration, pl.Time, pl.String}
+    return dtype.is_numeric() or dtype in (pl.Boolean, pl.Null, pl.Duration, pl.Time, pl.String)
 
 
 def _refuse_unreadable(series: pl.Series, numbers: pl.Series, wanted: str) -> None:

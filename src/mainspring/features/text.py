@@ -97,7 +97,7 @@ class TextCodec:
         """Raise InputError where *series* holds no text."""
         import polars as pl
 
-        if series.dtype not in {pl.String, pl.Categorical, pl.Enum, pl.Null}:
+        if series.dtype not in (pl.String, pl.Categorical, pl.Enum, pl.Null):
             raise InputError(f"Column {quote(self.column)} must hold text, got {series.dtype}.")
 
     def values(self, value: Any) -> tuple[float, ...]:

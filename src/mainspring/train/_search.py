@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mainspring import __version__
 from mainspring.contract.metric import METRICS, primary
-from mainspring.core.digest import digest_bytes, digest_text
+from mainspring.core.digest import SHORT, digest_bytes, digest_text
 from mainspring.core.errors import InputError, NotFound
 from mainspring.core.frames import as_frame
 from mainspring.core.progress import progress
 from mainspring.core.recording import recorder
+from mainspring.core.scratch import scratch
 from mainspring.features.encoder import Encoder, require
 from mainspring.features.moment import MomentCodec
 from mainspring.train import interval, threads, threshold
@@ -67,11 +69,13 @@ def search(
     imputing, scaling, selection) is learned inside the folds. *resample* is a name or a Resampling; by default rows
     are resampled in time order where the contract names a time, by whole groups where its entities recur, else at
     random (stratified for classes). It stops after *trials*, or when *seconds* are nearly over: large tables are then
-    searched on fewer rows. With a *journal* file, an interrupted search goes on where it stopped.
+    searched on fewer rows. With a *journal* file (or a scratch folder in force, see ``core.scratch``), an interrupted
+    search goes on where it stopped.
 
     Each trial is a child run of the recorder in force. ``meta["search"]`` of the model has every trial, the mean of
     the best with its interval, and the baseline's. That mean is of the best of many trials, so it flatters a little:
-    judge the model on rows the search has not seen. Without *seconds*, equal arguments give equal models.
+    judge the model on rows the search has not seen. Without *seconds*, equal arguments give equal models on machines
+    with as many cores (trials are given up after as many folds as are fitted side by side).
 
     Raises InputError for a table, target, metric or journal that cannot be used.
     """
@@ -80,7 +84,7 @@ def search(
     if trials < 1 or (seconds is not None and seconds <= 0):
         raise InputError(f"A search needs at least 1 trial and some time, got {trials} trials and {seconds} seconds.")
     target = Target.of(as_frame(frame), contract)
-    features = features_of(frame, contract)
+    features = features_of(target.frame, contract)
     require(features, target.frame.columns)
     plan = _plan(resample, target, contract)
     kinds = _kinds(candidates)
@@ -90,15 +94,21 @@ def search(
         sample, contract, features, pairs, metric=metric, workers=threads.available(), skewed=_skewed(target, contract)
     )
     fingerprint = _fingerprint(sample, features, metric, plan, seed)
-    studies = Studies(
-        kinds,
-        bench.folds[0].shape,
-        fingerprint=fingerprint,
-        seed=seed,
-        journal=None if journal is None else Path(journal),
-    )
+    file, kept = _journal(journal, fingerprint)
+    studies = Studies(kinds, bench.folds[0].shape, fingerprint=fingerprint, seed=seed, journal=file)
     done = _try_all(bench, studies, kinds, pace, trials=trials, seed=seed, rows=len(target.y))
-    return _conclude(done, bench, target, contract, features, plan, pace, seed=seed)
+    model = _conclude(done, bench, target, contract, features, plan, pace, seed=seed)
+    if file is not None and not kept:
+        file.unlink(missing_ok=True)
+    return model
+
+
+def _journal(journal: str | Path | None, fingerprint: str) -> tuple[Path | None, bool]:
+    """The journal's file, if any, and whether it outlives a finished search: only if it was asked for."""
+    if journal is not None:
+        return Path(journal), True
+    folder = scratch()
+    return (None if folder is None else folder / f"search-{fingerprint[:SHORT]}.journal"), False
 
 
 def _metric(metric: str | None, contract: Contract) -> str:
@@ -179,7 +189,7 @@ def _fingerprint(target: Target, features: Sequence[str], metric: str, plan: Res
     """The same for the same search of the same rows."""
     columns = target.frame.select(features)
     rows = digest_bytes(columns.hash_rows().to_numpy().tobytes() + target.y.tobytes())
-    facts = [rows, [f"{name} {dtype}" for name, dtype in columns.schema.items()], metric, repr(plan), seed]
+    facts = [rows, [f"{name} {dtype}" for name, dtype in columns.schema.items()], metric, repr(plan), seed, __version__]
     return digest_text(json.dumps(facts))
 
 

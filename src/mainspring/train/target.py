@@ -48,7 +48,7 @@ class Target:
             known = series.is_finite().fill_null(value=False)
         else:
             if isinstance(series.dtype, (pl.Categorical, pl.Enum)) or not (
-                series.dtype.is_numeric() or series.dtype in {pl.Boolean, pl.String, pl.Null}
+                series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.String, pl.Null)
             ):
                 series = series.cast(pl.String)
             known = series.is_not_null() & (series.is_not_nan() if series.dtype.is_float() else True)
@@ -74,7 +74,7 @@ class Target:
 def _numbers(series: pl.Series) -> pl.Series:
     import polars as pl
 
-    if not (series.dtype.is_numeric() or series.dtype in {pl.Boolean, pl.Null}):
+    if not (series.dtype.is_numeric() or series.dtype in (pl.Boolean, pl.Null)):
         numbers = series.cast(pl.Float64, strict=False) if series.dtype == pl.String else None
         if numbers is None or numbers.null_count() > series.null_count():
             raise InputError(
