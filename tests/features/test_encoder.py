@@ -40,16 +40,8 @@ def test_a_mixed_table_becomes_one_float32_matrix_and_says_what_it_left_out() ->
     assert matrix.flags.c_contiguous
     assert matrix.shape == (6, len(encoder.names))
     assert dict(encoder.dropped) == {"empty": "every value is null", "same": "every value is the same"}
-    assert encoder.names == (
-        "age",
-        "income",
-        "member",
-        "city",
-        "since.days",
-        "since.month",
-        "since.day",
-        "since.weekday",
-    )
+    parts = ("since.days", "since.month", "since.day", "since.weekday")
+    assert encoder.names == ("age", "income", "member", "city", *parts)
     assert [encoder.names[place] for place in encoder.categorical] == ["city"]
     assert matrix[:, 0].tolist()[0] == 31
     assert np.isnan(matrix[1, 0])
@@ -94,7 +86,7 @@ def test_dates_keep_the_parts_that_vary_and_texts_are_read_as_dates_where_declar
     texts = pl.DataFrame({"at": ["2026-03-01T06:00:00", "2026-03-01 18:30"]})
     declared = Encoder.fit(texts, ["at"], {"at": Column(name="at", type="datetime")})
     assert np.array_equal(declared.encode(texts), encoder.encode(frame))
-    with pytest.raises(InputError, match="'at' must hold dates like 2026-01-31.*got 'soon' in 1 of 2"):
+    with pytest.raises(InputError, match=r"'at' must hold dates like 2026-01-31.*got 'soon' in 1 of 2"):
         encoder.encode(pl.DataFrame({"at": ["soon", "2026-03-01"]}))
 
 
@@ -121,7 +113,7 @@ def test_text_becomes_shape_and_words() -> None:
 
 def test_a_missing_column_is_named_with_its_nearest() -> None:
     encoder = Encoder.fit(TABLE, ["age", "city"])
-    with pytest.raises(InputError, match="Column 'city' is needed and missing. Did you mean City?"):
+    with pytest.raises(InputError, match=r"Column 'city' is needed and missing. Did you mean City?"):
         encoder.encode(TABLE.rename({"city": "City"}))
     with pytest.raises(InputError, match="Column 'age' is needed and missing"):
         encoder.encode_row({"city": "ulm"})
@@ -172,7 +164,7 @@ rows = st.fixed_dictionaries(
         "took": spans,
     }
 )
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "number": pl.Float64,
     "integer": pl.Int64,
     "flag": pl.Boolean,

@@ -7,6 +7,7 @@ halves of a pair.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from mainspring.core.errors import InputError, NotFound, quote
@@ -167,7 +168,7 @@ def in_time(order: Array, *, folds: int = 5, gap: int = 0, span: int | None = No
     wanted = np.linspace(0, len(order), folds + 2)[1:-1]
     cuts = sorted({int(starts[np.abs(starts - each).argmin()]) for each in wanted} - {0})
     pairs = []
-    for begin, end in zip(cuts, [*cuts[1:], len(order)], strict=True):
+    for begin, end in pairwise([*cuts, len(order)]):
         last = begin - gap
         first = 0 if span is None else max(0, last - span)
         if last > first:
