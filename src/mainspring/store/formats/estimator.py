@@ -86,7 +86,11 @@ def dump(estimator: Any) -> dict[str, bytes]:
     booster = _booster(estimator)
     if booster is not None:
         classes = getattr(estimator, "classes_", None)
-        state = {"classes": None if classes is None else [int(place) for place in classes]}
+        # a bare booster comes back as one; what scikit-learn sees comes back as an estimator
+        state: dict[str, Any] = {
+            "bare": booster is estimator,
+            "classes": None if classes is None else [int(place) for place in classes],
+        }
         return {BOOSTER: booster.model_to_string().encode(), STATE: json.dumps(state).encode()}
     import skops.io
 
@@ -98,7 +102,9 @@ def dump(estimator: Any) -> dict[str, bytes]:
 def load(parts: Mapping[str, bytes]) -> Any:
     """The estimator of :func:`dump`. Raises StoreError where the file names a type that is not on the list."""
     if BOOSTER in parts:
-        return BoosterEstimator(parts[BOOSTER].decode(), json.loads(parts[STATE])["classes"])
+        state = json.loads(parts[STATE])
+        wrapped = BoosterEstimator(parts[BOOSTER].decode(), state["classes"])
+        return wrapped.booster_ if state["bare"] else wrapped
     import skops.io
 
     raw = parts[SKOPS]
@@ -109,6 +115,8 @@ def _booster(estimator: Any) -> Any:
     """The LightGBM booster inside *estimator*, None where there is none or where it is one step among others."""
     if isinstance(estimator, BoosterEstimator):
         return estimator.booster_
+    if (type(estimator).__module__, type(estimator).__name__) == ("lightgbm.basic", "Booster"):
+        return estimator
     if type(estimator).__module__.partition(".")[0] == "lightgbm":
         return estimator.booster_
     return None
@@ -126,3 +134,22 @@ def _refuse_untrusted(raw: bytes, *, doing: str) -> list[str]:
             "types. Use estimators of scikit-learn or LightGBM without classes of your own inside."
         )
     return list(named)
+
+
+class _Estimators:
+    """The store's format for estimators."""
+
+    def dump(self, value: Any) -> dict[str, bytes]:
+        """See :func:`dump`."""
+        return dump(value)
+
+    def load(self, parts: Mapping[str, bytes]) -> Any:
+        """See :func:`load`."""
+        return load(parts)
+
+    def describe(self, value: Any) -> dict[str, Any]:
+        """The class."""
+        return {"class": type(value).__name__}
+
+
+ESTIMATOR = _Estimators()

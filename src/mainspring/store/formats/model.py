@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,3 +27,22 @@ def load(parts: Mapping[str, bytes]) -> Model:
     from mainspring.train.model import Model
 
     return Model.restore(msgspec.json.decode(parts[STATE]), estimator.load(parts))
+
+
+class _Models:
+    """The store's format for models."""
+
+    def dump(self, value: Model) -> dict[str, bytes]:
+        """See :func:`dump`."""
+        return dump(value)
+
+    def load(self, parts: Mapping[str, bytes]) -> Model:
+        """See :func:`load`."""
+        return load(parts)
+
+    def describe(self, value: Model) -> dict[str, Any]:
+        """Task, target, kind and width."""
+        return {"task": value.task, "target": value.target, "kind": value.kind, "columns": len(value.encoder.columns)}
+
+
+MODEL = _Models()

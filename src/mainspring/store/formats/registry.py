@@ -51,7 +51,7 @@ ENTRIES = (
         (
             "sklearn.base.BaseEstimator",
             "lightgbm.basic.Booster",
-            "xgboost.core.Booster",
+            "mainspring.store.formats.estimator.BoosterEstimator",
         ),
         f"{_FORMATS}.estimator:ESTIMATOR",
     ),
