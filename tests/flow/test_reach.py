@@ -25,7 +25,7 @@ def prints(bench: Workbench) -> dict[str, Fingerprint]:
     with project.active():
         with collecting() as steps:
             project.load()
-        sources = Sources(project.trees)
+        sources = Sources(project.finder)
         return {node.name: fingerprint(node, sources) for node in Graph.draw(steps)}
 
 

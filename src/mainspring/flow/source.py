@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from mainspring.project.modules import is_own_code
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from mainspring.project.modules import Finder
 
 Chain: TypeAlias = tuple[str, ...]
 """A dotted name in parts: ``helpers.clean`` is ``("helpers", "clean")``."""
@@ -85,9 +87,9 @@ class Module:
 class Sources:
     """Own modules by name, parsed once: as loaded where they are loaded, else from disk without executing them."""
 
-    def __init__(self, loaded: Mapping[str, tuple[Path, ast.Module]]) -> None:
-        """Take the syntax trees of the modules that the project has loaded."""
-        self._loaded = loaded
+    def __init__(self, finder: Finder) -> None:
+        """Take what *finder* has loaded, and read what else there is through it."""
+        self._finder = finder
         self._modules: dict[str, Module | None] = {}
 
     def module(self, name: str) -> Module | None:
@@ -97,15 +99,15 @@ class Sources:
         return self._modules[name]
 
     def _read(self, name: str) -> Module | None:
-        if name in self._loaded:
-            return Module(name, *self._loaded[name])
+        if name in self._finder.trees:
+            return Module(name, *self._finder.trees[name])
         if name.partition(".")[0] in sys.stdlib_module_names:
             return None
         path = _locate(name)
         if path is None or not is_own_code(path):
             return None
         try:
-            return Module(name, path, ast.parse(path.read_bytes(), filename=str(path)))
+            return Module(name, path, ast.parse(self._finder.read(str(path)), filename=str(path)))
         except (OSError, SyntaxError, ValueError):
             return None
 

@@ -33,6 +33,7 @@ class Options:
     ``retries``: so many further attempts after a failure. ``timeout``: seconds an attempt may take (such a step runs
     in a process of its own, which is ended). ``executor``: ``inline``, ``processes``, or None to let the engine
     choose. ``cache`` False: always runs. ``map``: the parameter whose items are handed over one by one.
+    ``pickle``: whether a value that has no safe format may be stored as a pickle, which its type then says for ever.
     """
 
     retries: int = 0
@@ -40,6 +41,7 @@ class Options:
     executor: ExecutorName | None = None
     cache: bool = True
     map: str | None = None
+    pickle: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,7 @@ def step(
     executor: ExecutorName | None = None,
     cache: bool = True,
     map: str | None = None,
+    pickle: bool = False,
 ) -> Callable[[_F], _F]: ...
 
 
@@ -170,8 +173,9 @@ def _check_options(said: str, parameters: Collection[str], options: Mapping[str,
         raise PipelineError(f"{said}: executor must be {' or '.join(EXECUTORS)}, got {executor!r}.")
     if executor == "inline" and timeout is not None:
         raise PipelineError(f"{said}: a timeout needs a process that can be ended; leave executor='inline' out.")
-    if not isinstance(options["cache"], bool):
-        raise PipelineError(f"{said}: cache must be True or False, got {options['cache']!r}.")
+    for switch in ("cache", "pickle"):
+        if not isinstance(options[switch], bool):
+            raise PipelineError(f"{said}: {switch} must be True or False, got {options[switch]!r}.")
     if options["map"] is not None and options["map"] not in parameters:
         raise PipelineError(
             f"{said}: map={options['map']!r} is not one of its parameters. Known: {listed(parameters) or 'none'}."

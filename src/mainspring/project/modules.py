@@ -9,6 +9,8 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mainspring.core.digest import digest_bytes
+from mainspring.core.errors import PipelineError
 from mainspring.project.installed import installed
 
 if TYPE_CHECKING:
@@ -34,13 +36,37 @@ class Finder:
     """Finds modules as ever, but has own code compiled from the source on disk.
 
     Python's compiled files are trusted by whole second and length: after a quick edit of one character the old code
-    would run under the new source's key. So they are neither read nor written here. ``trees`` keeps the syntax tree of
-    every module that was loaded this way.
+    would run under the new source's key. So they are neither read nor written here. A file is read once: what was
+    looked at is what runs, even if it is edited meanwhile.
+
+    ``trees`` keeps the syntax tree of every module that was loaded this way. ``expected`` maps files to the digests
+    that another process saw; a file that has another content by now is refused.
     """
 
     def __init__(self) -> None:
         """Begin with nothing loaded."""
         self.trees: dict[str, tuple[Path, ast.Module]] = {}
+        self.expected: dict[str, str] = {}
+        self._contents: dict[str, bytes] = {}
+
+    def read(self, path: str) -> bytes:
+        """The content of a source file, the same for as long as the project stays loaded."""
+        if path not in self._contents:
+            content = Path(path).read_bytes()
+            if self.expected.get(path, digest_bytes(content)) != digest_bytes(content):
+                raise PipelineError(f"{Path(path).name} was edited while the pipeline was running. Run it again.")
+            self._contents[path] = content
+        return self._contents[path]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digest of every source file read so far, by path."""
+        return {path: digest_bytes(content) for path, content in self._contents.items()}
+
+    def forget(self) -> None:
+        """Read everything anew from now on."""
+        self.trees.clear()
+        self._contents.clear()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -53,7 +79,7 @@ class Finder:
             spec: ModuleSpec | None = look(name, path, target) if look else None
             if spec is not None:
                 if type(spec.loader) is SourceFileLoader and is_own_code(spec.origin):
-                    spec.loader = FreshLoader(name, str(spec.origin), self.trees)
+                    spec.loader = FreshLoader(name, str(spec.origin), self)
                 return spec
         return None
 
@@ -61,16 +87,16 @@ class Finder:
 class FreshLoader(SourceFileLoader):
     """Compiles a module from its source, always."""
 
-    def __init__(self, name: str, path: str, trees: dict[str, tuple[Path, ast.Module]]) -> None:
-        """Load module *name* from *path* and put its syntax tree into *trees*."""
+    def __init__(self, name: str, path: str, finder: Finder) -> None:
+        """Load module *name* from *path* as *finder* has read it, and leave its syntax tree there."""
         super().__init__(name, path)
-        self._trees = trees
+        self._finder = finder
 
     def get_code(self, fullname: str) -> CodeType:
         """The module's code; its tree is kept."""
         path = self.get_filename(fullname)
-        tree = ast.parse(self.get_data(path), filename=path)
-        self._trees[fullname] = (Path(path), tree)
+        tree = ast.parse(self._finder.read(path), filename=path)
+        self._finder.trees[fullname] = (Path(path), tree)
         return compile(tree, path, "exec", dont_inherit=True)
 
 

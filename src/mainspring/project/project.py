@@ -17,7 +17,6 @@ from mainspring.core.errors import InputError, MainspringError, PipelineError
 from mainspring.project.modules import Finder, FreshLoader, take_modules
 
 if TYPE_CHECKING:
-    import ast
     from collections.abc import Iterator
     from types import ModuleType, TracebackType
 
@@ -36,7 +35,7 @@ class Project:
     def __init__(self, root: Path) -> None:
         """Take the folder *root*, which holds a ``mainspring.toml``. Use :meth:`find` to look for it."""
         self.root = root.resolve()
-        self._finder = Finder()
+        self.finder = Finder()
         self._modules: dict[str, ModuleType] = {}
         self._depth = 0
 
@@ -84,11 +83,6 @@ class Project:
 
         return Workspace.open(self.contract.project.workspace or self.root / STATE_FOLDER)
 
-    @property
-    def trees(self) -> dict[str, tuple[Path, ast.Module]]:
-        """The syntax trees of the project's loaded modules by module name: what runs, whatever the files say now."""
-        return self._finder.trees
-
     @contextmanager
     def active(self) -> Iterator[None]:
         """Let the project's modules be imported and relative paths be found from its folder.
@@ -101,7 +95,7 @@ class Project:
         here = Path.cwd()
         set_aside = take_modules(self.root)
         sys.modules.update(self._modules)
-        sys.meta_path.insert(0, self._finder)
+        sys.meta_path.insert(0, self.finder)
         sys.path.insert(0, str(self.root))
         importlib.invalidate_caches()
         self._depth = 1
@@ -112,7 +106,7 @@ class Project:
             self._depth = 0
             self._modules = take_modules(self.root)
             sys.modules.update(set_aside)
-            sys.meta_path.remove(self._finder)
+            sys.meta_path.remove(self.finder)
             if str(self.root) in sys.path:
                 sys.path.remove(str(self.root))
             if here.is_dir():
@@ -129,11 +123,9 @@ class Project:
             )
         with self.active():
             take_modules(self.root)
-            self._finder.trees.clear()
+            self.finder.forget()
             name = self.pipeline.stem
-            spec = ModuleSpec(
-                name, FreshLoader(name, str(self.pipeline), self._finder.trees), origin=str(self.pipeline)
-            )
+            spec = ModuleSpec(name, FreshLoader(name, str(self.pipeline), self.finder), origin=str(self.pipeline))
             spec.has_location = True
             module = module_from_spec(spec)
             sys.modules[name] = module
