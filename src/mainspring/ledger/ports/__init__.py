@@ -1,0 +1,51 @@
+"""What the ledger can do, one Protocol per noun. Rule: a method here is an operation; adapters follow, nothing goes around."""
+
+from mainspring.ledger.ports.artifacts import Artifact, Artifacts, Edge, Lineage
+from mainspring.ledger.ports.audit import Audit, AuditEntry, Tampering
+from mainspring.ledger.ports.datasets import Datasets, DatasetVersion
+from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Incidents, Suspect
+from mainspring.ledger.ports.models import Models, ModelVersion, Transition
+from mainspring.ledger.ports.runs import (
+    History,
+    MetricFilter,
+    Point,
+    Provenance,
+    Run,
+    RunPage,
+    RunQuery,
+    Runs,
+    RunStatus,
+)
+from mainspring.ledger.ports.steps import Output, StepRecord, Steps, StepStatus
+
+__all__ = [
+    "Artifact",
+    "Artifacts",
+    "Audit",
+    "AuditEntry",
+    "DatasetVersion",
+    "Datasets",
+    "Edge",
+    "History",
+    "Incident",
+    "IncidentEvent",
+    "Incidents",
+    "Lineage",
+    "MetricFilter",
+    "ModelVersion",
+    "Models",
+    "Output",
+    "Point",
+    "Provenance",
+    "Run",
+    "RunPage",
+    "RunQuery",
+    "RunStatus",
+    "Runs",
+    "StepRecord",
+    "StepStatus",
+    "Steps",
+    "Suspect",
+    "Tampering",
+    "Transition",
+]
