@@ -21,6 +21,8 @@ BINS = 30
 TOP_VALUES = 10
 TAIL = 0.005
 """This share of the rows at either end goes into the outermost bin, so that a far value does not flatten the rest."""
+LARGE = 1e290
+"""The sum of values up to here cannot overflow in a table that fits into memory."""
 SHOWN_CHARACTERS = 120
 DISTINCT_FOR_TOP = 100_000
 """A numeric column with more distinct values than this has no most frequent ones worth naming."""
@@ -208,28 +210,30 @@ def _moments(ordered: Vector) -> Numbers:
     import numpy as np
 
     n = len(ordered)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = float(ordered.mean())
-        centred = ordered - mean
-        squares = centred * centred
-        second = float(squares.mean())
-        third = float(np.dot(squares, centred)) / n
-        fourth = float(np.dot(squares, squares)) / n
+    low, high = float(ordered[0]), float(ordered[-1])
+    mean = float(ordered.mean()) if max(-low, high) < LARGE else float((ordered / n).sum())
+    # scaled to at most one, so that the powers of very large and very small values neither overflow nor vanish
+    scale = max(high - mean, mean - low)
+    with np.errstate(over="ignore"):
+        centred = (ordered - mean) / scale if 0 < scale < math.inf else np.zeros(n)
+    squares = centred * centred
+    second = float(squares.mean())
+    third = float(np.dot(squares, centred)) / n
+    fourth = float(np.dot(squares, squares)) / n
     at = np.minimum((np.array([0.05, 0.25, 0.5, 0.75, 0.95]) * n).astype(np.intp), n - 1)
     q05, q25, median, q75, q95 = (float(value) for value in ordered[at])
-    varies = math.isfinite(second) and second > 0 and math.isfinite(fourth)
     return Numbers(
-        minimum=float(ordered[0]),
+        minimum=low,
         q05=q05,
         q25=q25,
         median=median if n % 2 else float(ordered[n // 2 - 1] / 2 + ordered[n // 2] / 2),
         q75=q75,
         q95=q95,
-        maximum=float(ordered[-1]),
+        maximum=high,
         mean=mean,
-        sd=math.sqrt(second * n / (n - 1)) if n > 1 and second >= 0 else 0.0,
-        skew=third / second**1.5 if varies else 0.0,
-        kurtosis=fourth / second**2 - 3 if varies else 0.0,
+        sd=scale * math.sqrt(second * n / (n - 1)) if n > 1 else 0.0,
+        skew=third / second**1.5 if second > 0 else 0.0,
+        kurtosis=fourth / second**2 - 3 if second > 0 else 0.0,
         zeros=int(np.searchsorted(ordered, 0.0, side="right") - np.searchsorted(ordered, 0.0)),
         negatives=int(np.searchsorted(ordered, 0.0)),
     )
