@@ -93,5 +93,5 @@ def test_a_whisker_stays_inside_its_picture() -> None:
     drawn = whisker(Estimate(0.5, -9.0, 9.0, 10), scale, mark=0.3, allowed="above", label='a "quote"')
     assert "a &quot;quote&quot;" in drawn
     places = [float(number) for number in re.findall(r"M([\d.]+) ", drawn)]
-    assert all(0 <= place <= 170 for place in places)
+    assert all(0 <= place <= 140 for place in places)
     assert "<circle" not in whisker(Estimate(float("nan")), scale)

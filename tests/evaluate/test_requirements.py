@@ -185,6 +185,8 @@ def test_the_table_itself_is_measured(frame: pl.DataFrame, truth: list[str], pre
     rows = one(Requirement(metric="row_count", at_least=50, each="region"), truth, predictions, frame)
     assert (rows.value, rows.result) == (10, "fail")
     assert rows.reason == "the worst of 3: region is tiny (10 rows)"
+    (alone,) = verdicts(contract(Requirement(metric="row_count", at_least=50)), None, None, frame, stage="data")
+    assert (alone.value, alone.result) == (ROWS, "pass")
     old = frame.with_columns(age=pl.when(pl.col("region") == "tiny").then(120).otherwise(pl.col("age")))
     broken = one(Requirement(metric="failed_row_fraction", at_most=0.01), truth, predictions, old)
     assert broken.value == pytest.approx(10 / ROWS)

@@ -20,6 +20,8 @@ CELLS = 4_000_000
 """At most so many weights are held at once (32 MB)."""
 FEW_KINDS = 4096
 """Up to so many kinds a sample is drawn as one multinomial count, whatever the number of rows."""
+TABLE = 1_000_000
+"""Joint kinds are counted in a table of at most so many."""
 DEFINED = 0.5
 """An interval needs at least this share of the samples to be defined."""
 
@@ -50,24 +52,30 @@ def percentiles(values: Floats, confidence: float) -> tuple[float, float] | tupl
 
 
 def _joint_kinds(statistics: Sequence[Statistic]) -> tuple[Ints, Ints] | None:
-    """The first row of each joint kind and the count of each; None where there are too many to count."""
+    """The joint kinds that occur, with the count of each; None where there are too many to count.
+
+    A joint kind is the kinds of one row under all the statistics, written as one number with the last one's kind as its
+    lowest digit.
+    """
     joint: Ints | None = None
+    size = 1
     for statistic in statistics:
-        if statistic.fold is None:
+        size *= statistic.kinds
+        if statistic.fold is None or size > TABLE:
             return None
-        codes = statistic.fold if joint is None else joint * statistic.kinds + statistic.fold
-        distinct, joint = np.unique(codes, return_inverse=True)
-        if len(distinct) > min(FEW_KINDS, max(64, statistic.rows // 8)):
-            return None
+        joint = statistic.fold if joint is None else joint * statistic.kinds + statistic.fold
     if joint is None:
         return None
-    _, first, counts = np.unique(joint, return_index=True, return_counts=True)
-    return first, counts
+    counts = np.bincount(joint, minlength=size)
+    kinds = np.flatnonzero(counts)
+    if len(kinds) > min(FEW_KINDS, max(64, statistics[0].rows // 8)):
+        return None
+    return kinds, counts[kinds]
 
 
 def _counted(
     statistics: Sequence[Statistic],
-    first: Ints,
+    kinds: Ints,
     counts: Ints,
     *,
     rows: int,
@@ -76,11 +84,13 @@ def _counted(
 ) -> Floats:
     drawn = generator.multinomial(rows, counts / rows, size=resamples).astype(np.float64)
     values = np.empty((len(statistics), resamples))
-    for place, statistic in enumerate(statistics):
-        kinds, order, starts = _runs(first if statistic.fold is None else statistic.fold[first])
+    left = kinds
+    for place, statistic in reversed(list(enumerate(statistics))):
+        left, own = left // statistic.kinds, left % statistic.kinds
+        distinct, order, starts = _runs(own)
         for part in _parts(resamples, statistic.kinds):
             weights = np.zeros((part.stop - part.start, statistic.kinds))
-            weights[:, kinds] = np.add.reduceat(drawn[part][:, order], starts, axis=1)
+            weights[:, distinct] = np.add.reduceat(drawn[part][:, order], starts, axis=1)
             values[place, part] = statistic.of(weights)
     return values
 

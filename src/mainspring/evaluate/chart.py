@@ -137,7 +137,7 @@ def _said_and_seen(curve: Curve, name: str) -> list[dict[str, Any]]:
 def _calibration(curve: Curve, *, top: bool) -> Figure:
     return _figure(
         "Calibration: is 30 % really 30 %?",
-        _said_and_seen(curve, "tenths of the rows, 95 % interval"),
+        _said_and_seen(curve, "groups of equally many rows"),
         x="probability of the answer given" if top else "probability said",
         y="share right" if top else "share seen",
         xaxis={"tickformat": ".0%"},
@@ -223,8 +223,8 @@ def _residuals(curve: Curve) -> Figure:
 
 def _by_tenth(curve: Curve) -> Figure:
     return _figure(
-        "Said and seen by tenth of the prediction",
-        _said_and_seen(curve, "tenths of the rows, 95 % interval"),
+        "Said and seen, from low to high",
+        _said_and_seen(curve, "groups of equally many rows"),
         x="mean prediction",
         y="mean truth",
     )

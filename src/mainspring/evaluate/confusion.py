@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 POSITIVE = 1
 """The code of the positive class of a binary task."""
+FEW_LABELS = 1000
+"""Up to so many labels the cells of their confusion matrix are counted in a table of all of them."""
 
 
 def accuracy(outcome: Outcome) -> Statistic:
@@ -103,7 +105,14 @@ def matrix(outcome: Outcome) -> Floats:
 def _cells(outcome: Outcome) -> tuple[Ints, Ints, Ints]:
     """The fold of rows into the cells of the confusion matrix that are not empty, with truth and decision of each."""
     size = len(outcome.labels)
-    cells, fold = np.unique(outcome.truth * size + outcome.decided, return_inverse=True)
+    place = outcome.truth * size + outcome.decided
+    if size > FEW_LABELS:
+        cells, fold = np.unique(place, return_inverse=True)
+    else:  # without sorting the rows
+        cells = np.flatnonzero(np.bincount(place, minlength=size * size))
+        rank = np.zeros(size * size, dtype=np.int64)
+        rank[cells] = np.arange(len(cells))
+        fold = rank[place]
     return fold, cells // size, cells % size
 
 

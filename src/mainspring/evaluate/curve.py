@@ -7,13 +7,15 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from mainspring.evaluate.outcome import Floats, Outcome, label_text
+from mainspring.evaluate.outcome import Floats, Ints, Outcome, label_text
 
 Curve: TypeAlias = dict[str, Any]
 POINTS = 200
 """At most so many points of a curve are kept."""
 BINS = 10
-"""Calibration, lift and residuals are shown in so many groups of equally many rows."""
+"""Calibration, lift and residuals are shown in at most so many groups of equally many rows."""
+ROWS_OF_A_BIN = 20
+"""On few rows there are fewer groups, so that each holds about so many."""
 DOTS = 1000
 """At most so many rows are drawn one by one."""
 Z95 = 1.959963984540054
@@ -110,8 +112,7 @@ def _top(outcome: Outcome) -> tuple[Floats, np.ndarray[Any, Any]]:
 
 def _calibration(chance: Floats, hit: np.ndarray[Any, Any]) -> Curve:
     """Said against seen, in groups of equally many rows by rising probability; equal ones stay together."""
-    edges = np.unique(np.quantile(chance, np.linspace(0, 1, BINS + 1)[1:-1]))
-    group = np.searchsorted(edges, chance, side="left")
+    edges, group = _even(chance)
     rows = np.bincount(group, minlength=len(edges) + 1).astype(np.float64)
     full = rows > 0
     said = np.bincount(group, chance, len(edges) + 1)[full] / rows[full]
@@ -124,6 +125,13 @@ def _calibration(chance: Floats, hit: np.ndarray[Any, Any]) -> Curve:
         "high": _rounded(high),
         "rows": [int(count) for count in rows[full]],
     }
+
+
+def _even(values: Floats) -> tuple[Floats, Ints]:
+    """The inner edges of groups of equally many rows by rising value, equal values together, and each row's group."""
+    groups = int(np.clip(len(values) // ROWS_OF_A_BIN, 1, BINS))
+    edges: Floats = np.unique(np.quantile(values, np.linspace(0, 1, groups + 1)[1:-1]))
+    return edges, np.searchsorted(edges, values, side="left")
 
 
 def _scores(outcome: Outcome) -> Curve:
@@ -159,8 +167,7 @@ def _regression(outcome: Outcome, seed: int) -> dict[str, Curve]:
 
 def _by_tenth(truth: Floats, said: Floats) -> Curve:
     """Mean truth with its interval against mean prediction, in groups of equally many rows by rising prediction."""
-    edges = np.unique(np.quantile(said, np.linspace(0, 1, BINS + 1)[1:-1]))
-    group = np.searchsorted(edges, said, side="left")
+    _, group = _even(said)
     found: Curve = {"predicted": [], "observed": [], "low": [], "high": [], "rows": []}
     for part in np.unique(group):
         inside = truth[group == part]

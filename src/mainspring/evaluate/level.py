@@ -66,7 +66,7 @@ def _quarters(column: pl.Series) -> pl.Series:
         inside = originals.filter(pl.Series(place == bin_))
         low, high = inside.min(), inside.max()
         names[int(bin_)] = _ends(low, high, whole=whole)
-    named = pl.Series([names[int(bin_)] for bin_ in place], dtype=pl.String)
+    named = pl.Series(place).replace_strict(list(names), list(names.values()), return_dtype=pl.String)
     rows = usable.is_not_null().arg_true()
     return pl.Series([None], dtype=pl.String).new_from_index(0, len(column)).scatter(rows, named).alias(column.name)
 

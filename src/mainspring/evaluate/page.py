@@ -160,6 +160,8 @@ def _small(text: str) -> str:
 
 
 def _metrics(evaluation: Evaluation) -> list[Part]:
+    if not evaluation.metrics:
+        return ["Nothing was measured."]
     rows = [
         [
             Html(f"<b>{escape(name)}</b>" + _small(METRICS[name].help)),
@@ -222,10 +224,10 @@ def _heat(table: Confusion) -> str:
 
 def _threshold(threshold: Threshold, positive: str) -> list[Part]:
     cost = threshold.objective == "cost"
-    what = "mean cost a row" if cost else "F1"
+    what = "a mean cost a row" if cost else "an F1"
     now, best = threshold.current_value, threshold.best_value
     text = (
-        f"A row is called {positive} from a probability of {cell(threshold.current)} on; that gives a {what} of "
+        f"A row is called {positive} from a probability of {cell(threshold.current)} on; that gives {what} of "
         f"{cell(now)}. The best line is at {cell(threshold.best)}"
     )
     text += f", which gives {cell(best)}" if best is not None else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,19 +36,24 @@ class Rows:
     contract: Contract
     truth: Any
     frame: pl.DataFrame
-    predictions: Predictions
+    predictions: Predictions | None
     champion: Predictions | None
     drifted_columns: Collection[str] | None
     stage: Stage
     setting: Setting
+    made: dict[bool, tuple[Outcome, Outcome | None]] = field(default_factory=dict)
 
     def outcomes(self, name: str) -> tuple[Outcome, Outcome | None]:
-        """What was predicted beside what was true, for the model and for the champion."""
-        truth = None if name in WITHOUT_TRUTH else self.truth
-        positive = self.contract.project.positive
-        ours = Outcome.of(truth, self.predictions, positive=positive)
-        theirs = None if self.champion is None else Outcome.of(truth, self.champion, positive=positive)
-        return ours, theirs
+        """What was predicted beside what was true, for the model and for the champion; put together once."""
+        if self.predictions is None:
+            raise _NotMeasurable("nothing was predicted")
+        blind = name in WITHOUT_TRUTH
+        if blind not in self.made:
+            truth, positive = None if blind else self.truth, self.contract.project.positive
+            ours = Outcome.of(truth, self.predictions, positive=positive)
+            theirs = None if self.champion is None else Outcome.of(truth, self.champion, positive=positive)
+            self.made[blind] = ours, theirs
+        return self.made[blind]
 
 
 class _NotMeasurable(Exception):  # not an error: a reason on its way to the verdict
@@ -58,7 +63,7 @@ class _NotMeasurable(Exception):  # not an error: a reason on its way to the ver
 def verdicts(
     contract: Contract,
     truth: Any,
-    predictions: Predictions,
+    predictions: Predictions | None,
     frame: pl.DataFrame,
     *,
     stage: Stage,
@@ -71,7 +76,8 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """Hold every requirement that belongs to *stage* against the rows of *frame*, in the contract's order.
 
-    *truth*: n labels or numbers, null where not known yet; None where nothing is known. *champion*: what the champion
+    *truth*: n labels or numbers, null where not known yet; None where nothing is known. *predictions*: None where only
+    the table itself is judged. *champion*: what the champion
     predicts for the same rows. *drifted_columns*: what the monitor found, where it looked.
 
     ``where`` restricts the rows; ``each`` measures every level of a column with at least *minimum_rows* rows and lets
@@ -84,7 +90,7 @@ def verdicts(
 
     Raises InputError where the lengths differ.
     """
-    if len(predictions) != len(frame):
+    if predictions is not None and len(predictions) != len(frame):
         raise InputError(f"Expected predictions for each of the {len(frame)} rows, got {len(predictions)}.")
     rows = Rows(
         contract=contract,

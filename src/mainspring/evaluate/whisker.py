@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from mainspring.core.estimate import Estimate
 
-WIDTH, HEIGHT, EDGE = 170, 22, 6
+WIDTH, HEIGHT, EDGE = 140, 22, 6
 
 
 @dataclass(frozen=True, slots=True)
