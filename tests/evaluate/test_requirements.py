@@ -208,6 +208,13 @@ def test_costs_need_a_cost_matrix(frame: pl.DataFrame, truth: list[str], predict
     assert verdict.value == pytest.approx(23 * 5 / ROWS)
 
 
+def test_labels_without_probabilities_cannot_be_ranked(frame: pl.DataFrame, truth: list[str]) -> None:
+    bare = Predictions(np.array(truth), None, ("no", "yes"))
+    ranked = one(Requirement(metric="roc_auc", at_least=0.5), truth, bare, frame)
+    assert (ranked.result, ranked.reason) == ("fail", "the model gives no probabilities")
+    assert one(Requirement(metric="accuracy", at_least=0.5), truth, bare, frame).value == 1.0
+
+
 def test_lengths_must_agree(frame: pl.DataFrame, truth: list[str]) -> None:
     with pytest.raises(InputError, match="predictions for each of the 200 rows, got 2"):
         verdicts(contract(), truth, said([0.1, 0.2]), frame, stage="holdout")

@@ -15,7 +15,7 @@ from mainspring.core.errors import InputError, listed, quote, suggestion
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.fairness import MINIMUM_ROWS, Groups
 from mainspring.evaluate.level import counted, levels, matches
-from mainspring.evaluate.metric import WITHOUT_TRUTH, Setting, estimate, gain
+from mainspring.evaluate.metric import OF_SCORES, WITHOUT_TRUTH, Setting, estimate, gain
 from mainspring.evaluate.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -137,6 +137,8 @@ def _measure(requirement: Requirement, rows: Rows) -> tuple[Estimate, str]:
     if requirement.metric == "expected_cost" and not rows.contract.cost:
         raise _NotMeasurable("the contract declares no costs")
     ours, theirs = rows.outcomes(requirement.metric)
+    if requirement.metric in OF_SCORES and any(one is not None and one.scores is None for one in (ours, theirs)):
+        return _nothing(rows, "the model gives no probabilities", rows_seen=len(ours))
     if requirement.metric not in WITHOUT_TRUTH and not (ours.labelled and len(ours)) and len(rows.frame):
         if rows.stage not in BEFORE_RELEASE:
             raise _NotMeasurable("no labels yet")
