@@ -35,7 +35,10 @@ class _Mark(msgspec.Struct, frozen=True):
 
 
 class Workspace:
-    """An open workspace. Safe for several threads; several processes may open the same one. Not to be used after a fork."""
+    """An open workspace.
+
+    Safe for several threads; several processes may open the same one. Not to be used after a fork.
+    """
 
     def __init__(self, *, root: Path, ledger: Ledger, store: Store, actor: str, clock: Clock) -> None:
         """Made by `open`."""
@@ -54,7 +57,9 @@ class Workspace:
         actor: str | None = None,
         clock: Clock | None = None,
     ) -> Workspace:
-        """Open the workspace in a folder; None means ``.mainspring`` in the current one. It is made where *create* is set.
+        """Open the workspace in a folder; None means ``.mainspring`` in the current one.
+
+        It is made where *create* is set.
 
         *actor* is who stands in the history: by default ``$MAINSPRING_ACTOR``, else Git's user name, else the system's.
         Raises StoreError where the folder cannot be made, read or written, or holds a workspace of a newer Mainspring.
@@ -134,7 +139,8 @@ def _prepare(root: Path, *, create: bool) -> None:
         write_atomic(mark, msgspec.json.encode(_Mark(FORMAT)) + b"\n")
     except OSError as error:
         raise StoreError(
-            f"Cannot make a workspace in {root}: {error.strerror}. Choose a folder that can be written, with space left."
+            f"Cannot make a workspace in {root}: {error.strerror}. Choose a folder that can be "
+            "written, with space left."
         ) from error
 
 
@@ -142,10 +148,11 @@ def _check(mark: Path) -> None:
     try:
         found = msgspec.json.decode(mark.read_bytes(), type=_Mark)
     except msgspec.MsgspecError as error:
-        raise StoreError(f"{mark} is damaged ({error}); it should read {{\"format\": {FORMAT}}}.") from None
+        raise StoreError(f'{mark} is damaged ({error}); it should read {{"format": {FORMAT}}}.') from None
     if found.format > FORMAT:
         raise StoreError(
-            f"The workspace {mark.parent} was written by a newer Mainspring (format {found.format}, this one knows {FORMAT}). "
+            f"The workspace {mark.parent} was written by a newer Mainspring (format {found.format}, "
+            f"this one knows {FORMAT}). "
             "Upgrade with `pip install --upgrade mainspring`, or use another workspace."
         )
     if found.format < 1:

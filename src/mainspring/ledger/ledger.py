@@ -17,29 +17,39 @@ if TYPE_CHECKING:
 
 
 class Ledger(Protocol):
-    """The facts of a workspace. Safe for several threads and processes; what a call wrote is durable when it returns."""
+    """The facts of a workspace.
+
+    Safe for several threads and processes; what a call wrote is durable when it returns.
+    """
 
     @property
     def url(self) -> str:
         """Where the facts lie."""
+
     @property
     def runs(self) -> Runs:
         """What was tried."""
+
     @property
     def artifacts(self) -> Artifacts:
         """Values and lineage."""
+
     @property
     def steps(self) -> Steps:
         """The cache's memory."""
+
     @property
     def datasets(self) -> Datasets:
         """Named series of tables."""
+
     @property
     def models(self) -> Models:
         """Versions and aliases."""
+
     @property
     def incidents(self) -> Incidents:
         """Alerts of one cause."""
+
     @property
     def audit(self) -> Audit:
         """Who changed what."""
@@ -60,10 +70,10 @@ class Ledger(Protocol):
         """Close."""
 
 
-def open_ledger(
-    url: str | Path, *, clock: Clock | None = None, actor: str = "unknown", create: bool = True
-) -> Ledger:
-    """Open the ledger at *url*: a file, ``sqlite:///path``, or ``sqlite://`` for one in memory that goes with the object.
+def open_ledger(url: str | Path, *, clock: Clock | None = None, actor: str = "unknown", create: bool = True) -> Ledger:
+    """Open the ledger at *url*.
+
+    A file, ``sqlite:///path``, or ``sqlite://`` for one in memory that goes with the object.
 
     Raises LedgerError where it cannot be opened, is damaged, or was written by a newer Mainspring; InputError for
     another kind of URL.

@@ -1,4 +1,7 @@
-"""Bytes: content-addressed objects on any object store; formats by type. Rule: only here is the object-store client imported."""
+"""Bytes: content-addressed objects on any object store; formats by type.
+
+Rule: only here is the object-store client imported.
+"""
 
 from __future__ import annotations
 

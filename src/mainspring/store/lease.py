@@ -1,4 +1,7 @@
-"""Writers and the collector agree: a collection waits for the writes under way, and holds off new ones while it runs."""
+"""Writers and the collector agree.
+
+A collection waits for the writes under way, and holds off new ones while it runs.
+"""
 
 from __future__ import annotations
 

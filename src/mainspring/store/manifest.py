@@ -11,7 +11,10 @@ MARK = b"m"
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One chunk: its digest (32 bytes), the pack it lay in (a position in ``Manifest.packs``) and where. Lengths in bytes."""
+    """One chunk: its digest (32 bytes), the pack it lay in (a position in ``Manifest.packs``) and where.
+
+    Lengths in bytes.
+    """
 
     digest: bytes
     pack: int

@@ -1,6 +1,8 @@
 """Many chunks in one file: each compressed by itself, then an index, then a footer that finds the index.
 
-    magic · chunk · chunk · … · index (MessagePack: digest, offset, stored length, length) · index length (8 bytes) · magic
+    magic · chunk · chunk · … · index · length of the index (8 bytes) · magic
+
+The index is MessagePack: digest, offset, stored length and length of each chunk.
 
 A pack is written once and named by the digest of its index, so the index proves the name and each chunk proves its own.
 """

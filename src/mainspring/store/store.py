@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mainspring.store.bucket import Bucket
+    from mainspring.store.pack import Place
     from mainspring.store.sweep import Sweep
 
 INLINE = 128 * 1024
@@ -39,7 +40,10 @@ Source = bytes | bytearray | memoryview | Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """What the store knows about a value of several parts: content digest, type, bytes before compression, plain facts."""
+    """What the store knows about a value of several parts.
+
+    Content digest, type, bytes before compression, plain facts.
+    """
 
     digest: str
     type: str
@@ -161,7 +165,10 @@ class Store:
                 view.release()
 
     def get(self, digest: str) -> bytes:
-        """The bytes of this digest, verified. Raises NotFound where there are none, StoreError where they are damaged."""
+        """The bytes of this digest, verified.
+
+        Raises NotFound where there are none, StoreError where they are damaged.
+        """
         name = _object_name(digest)
         try:
             stored = self.bucket.get(name)
@@ -180,7 +187,11 @@ class Store:
         return self.bucket.has(_object_name(digest))
 
     def put_parts(
-        self, parts: Mapping[str, Source], *, type: str, meta: Mapping[str, Any] | None = None  # noqa: A002
+        self,
+        parts: Mapping[str, Source],
+        *,
+        type: str,  # noqa: A002
+        meta: Mapping[str, Any] | None = None,
     ) -> Stored:
         """Store a value of named parts (bytes, or paths of files). Its digest covers type, names, bytes and *meta*.
 
@@ -206,7 +217,10 @@ class Store:
         return _Part(len(source), digest=self.put(source))
 
     def get_parts(self, digest: str) -> Parts:
-        """The value of this digest. Raises NotFound where there is none, StoreError where it is not a value of parts."""
+        """The value of this digest.
+
+        Raises NotFound where there is none, StoreError where it is not a value of parts.
+        """
         envelope = _open_envelope(self.get(digest))
         if envelope is None:
             raise StoreError(f"The object {digest} holds bare bytes, not a value of named parts.")
@@ -238,7 +252,7 @@ class Store:
     def gc(self, live: set[str], *, dry_run: bool = False, grace: float | None = None) -> Sweep:
         """Remove what no *live* digest refers to and nothing has touched for *grace* seconds (an hour).
 
-        Waits for the writers of a local store. Returns names and bytes of what was, or with *dry_run* would be, removed.
+        Waits for the writers of a local store. Returns names and bytes of what was removed, or with *dry_run* would be.
         """
         from mainspring.store.sweep import GRACE, sweep
 
@@ -275,7 +289,7 @@ class Store:
 
         self.index.refresh()
         writer = PackWriter()
-        fresh: dict[str, tuple[str, Any]] = {}
+        fresh: dict[str, tuple[str, Place]] = {}
         digests: list[str] = []
         pending: set[str] = set()
         for chunk in cut(view):
@@ -292,14 +306,15 @@ class Store:
         packs: dict[str, int] = {}
         pieces = []
         for digest in digests:
-            pack, place = fresh.get(digest) or self.index.find(digest) or (None, None)
-            if pack is None:
+            found = fresh.get(digest) or self.index.find(digest)
+            if found is None:
                 raise StoreError(f"Chunk {digest} was collected while it was in use; try again.")
+            pack, place = found
             number = packs.setdefault(pack, len(packs))
             pieces.append(Piece(bytes.fromhex(digest), number, place.offset, place.stored, place.length))
         return encode_manifest(Manifest(len(view), list(packs), pieces))
 
-    def _put_pack(self, writer: PackWriter, fresh: dict[str, tuple[str, Any]]) -> None:
+    def _put_pack(self, writer: PackWriter, fresh: dict[str, tuple[str, Place]]) -> None:
         pack = writer.close()
         if pack is None:
             return

@@ -40,7 +40,9 @@ def sweep(store: Store, live: set[str], *, dry_run: bool, grace: float) -> Sweep
     """See `Store.gc`."""
     with collecting(store.lock):
         young_after = datetime.now(UTC) - timedelta(seconds=grace)
-        objects = {entry.name.removeprefix("objects/").replace("/", ""): entry for entry in store.bucket.names("objects")}
+        objects = {
+            entry.name.removeprefix("objects/").replace("/", ""): entry for entry in store.bucket.names("objects")
+        }
         young = {digest for digest, entry in objects.items() if entry.modified >= young_after}
         kept, chunks = _reach(store, (live & objects.keys()) | young)
         dead = [entry for digest, entry in objects.items() if digest not in kept]

@@ -1,4 +1,4 @@
-"""Alembic runs the migrations on the connection and in the transaction that `mainspring.ledger.sql.migrate` gives it."""
+"""Alembic runs the migrations on the connection, and in the transaction, that `ledger.sql.migrate` gives it."""
 
 from alembic import context
 

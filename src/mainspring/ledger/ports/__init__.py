@@ -1,4 +1,7 @@
-"""What the ledger can do, one Protocol per noun. Rule: a method here is an operation; adapters follow, nothing goes around."""
+"""What the ledger can do, one Protocol per noun.
+
+Rule: a method here is an operation; adapters follow, nothing goes around.
+"""
 
 from mainspring.ledger.ports.artifacts import Artifact, Artifacts, Edge, Lineage
 from mainspring.ledger.ports.audit import Audit, AuditEntry, Tampering

@@ -69,9 +69,7 @@ class Artifacts(Protocol):
         ...
 
     @operation(needs=Permission.READ)
-    def lineage(
-        self, digest: str, *, direction: Literal["up", "down"] = "up", depth: int | None = None
-    ) -> Lineage:
+    def lineage(self, digest: str, *, direction: Literal["up", "down"] = "up", depth: int | None = None) -> Lineage:
         """What the artifact was made from (up) or what was made from it (down), at most *depth* edges away."""
         ...
 

@@ -12,7 +12,10 @@ from mainspring.ledger.operation import Permission, operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditEntry:
-    """One change. ``digest`` covers everything else in the entry, ``previous`` included; ``previous`` is "" for the first."""
+    """One change.
+
+    ``digest`` covers everything else in the entry, ``previous`` included; ``previous`` is "" for the first.
+    """
 
     number: int
     time: datetime

@@ -12,7 +12,10 @@ from mainspring.ledger.operation import Permission, operation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetVersion:
-    """One table of the series. ``schema``: column to type; ``profile``: plain JSON values; ``source``: where it came from."""
+    """One table of the series.
+
+    ``schema``: column to type; ``profile``: plain JSON values; ``source``: where it came from.
+    """
 
     name: str
     version: int

@@ -16,7 +16,10 @@ ANY = -1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
-    """One version. ``digest`` is its bundle's; ``passed``: no must failed; ``evidence``: verdicts and other JSON values."""
+    """One version.
+
+    ``digest`` is its bundle's; ``passed``: no must failed; ``evidence``: verdicts and other JSON values.
+    """
 
     name: str
     version: int
@@ -34,7 +37,10 @@ class ModelVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """An alias came to name another version. ``before`` and ``after`` are None for none; ``override``: why a rule was lifted."""
+    """An alias came to name another version.
+
+    ``before`` and ``after`` are None for none; ``override``: why a rule was lifted.
+    """
 
     name: str
     alias: str
@@ -103,7 +109,10 @@ class Models(Protocol):
         expected: int | None = ANY,
         at: datetime | None = None,
     ) -> Transition:
-        """Let *alias* name *version*, or nothing. Raises Refused where it does not name the *expected* version any more."""
+        """Let *alias* name *version*, or nothing.
+
+        Raises Refused where it does not name the *expected* version any more.
+        """
         ...
 
     @operation(needs=Permission.READ)

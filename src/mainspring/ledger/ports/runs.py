@@ -28,7 +28,10 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run. ``metrics`` holds the last value of each; ``parent`` is the run it belongs to (a trial to its search)."""
+    """One run.
+
+    ``metrics`` holds the last value of each; ``parent`` is the run it belongs to (a trial to its search).
+    """
 
     id: str
     name: str
@@ -62,7 +65,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """All values of one metric of one run, by column, ordered by step and then as they came. Times in seconds since 1970."""
+    """All values of one metric of one run, by column, ordered by step and then as they came.
+
+    Times in seconds since 1970.
+    """
 
     name: str
     steps: tuple[int, ...]
@@ -134,7 +140,10 @@ class Runs(Protocol):
         provenance: Provenance | None = None,
         started: datetime | None = None,
     ) -> Run:
-        """Open a run. With an *id* that exists already the call does nothing and returns that run, so it can be repeated."""
+        """Open a run.
+
+        With an *id* that exists already the call does nothing and returns that run, so it can be repeated.
+        """
         ...
 
     @operation(needs=Permission.WRITE)
@@ -150,11 +159,17 @@ class Runs(Protocol):
         metrics: Sequence[Point] = (),
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """Add facts to a run: a parameter keeps its first value, a metric grows by a point, a tag takes the last value."""
+        """Add facts to a run.
+
+        A parameter keeps its first value, a metric grows by a point, a tag takes the last value.
+        """
 
     @operation(needs=Permission.READ)
     def get(self, run: str) -> Run:
-        """The run of this id, or of this beginning of an id. Raises NotFound, naming the candidates where several fit."""
+        """The run of this id, or of this beginning of an id.
+
+        Raises NotFound, naming the candidates where several fit.
+        """
         ...
 
     @operation(needs=Permission.READ)
@@ -174,4 +189,7 @@ class Runs(Protocol):
 
     @operation(needs=Permission.WRITE)
     def delete(self, run: str) -> None:
-        """Hide the run and its children, and let `gc` take the bytes that only they made. A second time is a NotFound."""
+        """Hide the run and its children, and let `gc` take the bytes that only they made.
+
+        A second time is a NotFound.
+        """

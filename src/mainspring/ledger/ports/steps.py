@@ -53,7 +53,10 @@ class Steps(Protocol):
 
     @operation(needs=Permission.WRITE)
     def record(self, record: StepRecord) -> None:
-        """Keep the record, its outputs as artifacts and their lineage, in one transaction. A second time replaces it."""
+        """Keep the record, its outputs as artifacts and their lineage, in one transaction.
+
+        A second time replaces it.
+        """
 
     @operation(needs=Permission.READ)
     def latest(self, step: str, *, before: str | None = None) -> StepRecord | None:

@@ -52,7 +52,15 @@ class SqlArtifacts:
         def insert(connection: Connection) -> None:
             key = None if run is None else run_key(connection, run)
             record_artifact(
-                connection, digest, type=type, size=size, name=name, run=key, inputs=inputs or {}, meta=meta or {}, now=now
+                connection,
+                digest,
+                type=type,
+                size=size,
+                name=name,
+                run=key,
+                inputs=inputs or {},
+                meta=meta or {},
+                now=now,
             )
 
         self._session.write(insert)
@@ -78,9 +86,7 @@ class SqlArtifacts:
             lambda connection: tuple(map(_artifact, connection.exec_driver_sql(statement, (run_key(connection, run),))))
         )
 
-    def lineage(
-        self, digest: str, *, direction: Literal["up", "down"] = "up", depth: int | None = None
-    ) -> Lineage:
+    def lineage(self, digest: str, *, direction: Literal["up", "down"] = "up", depth: int | None = None) -> Lineage:
         """What it came from, or what came of it."""
         here, there = ("output", "input") if direction == "up" else ("input", "output")
         reach = (
@@ -95,7 +101,8 @@ class SqlArtifacts:
             ).fetchall()
             found = [_find(connection, each) for each, _ in near]
             edges = connection.exec_driver_sql(
-                f"{reach}SELECT DISTINCT e.output, e.input, e.role, r.uid FROM edges e LEFT JOIN runs r ON r.id = e.run "
+                f"{reach}SELECT DISTINCT e.output, e.input, e.role, r.uid FROM edges e LEFT JOIN runs "
+                "r ON r.id = e.run "
                 f"WHERE e.{here} IN (SELECT digest FROM reach WHERE depth < ?) ORDER BY e.output, e.role, e.input",
                 (*bounds, bounds[1]),
             )
@@ -153,7 +160,13 @@ def _find(connection: Connection, digest: str) -> Artifact | None:
 
 def _artifact(row: Sequence[Any]) -> Artifact:
     return Artifact(
-        digest=row[0], type=row[1], size=row[2], name=row[3], run=row[4], created=from_micros(row[5]), meta=from_json(row[6])
+        digest=row[0],
+        type=row[1],
+        size=row[2],
+        name=row[3],
+        run=row[4],
+        created=from_micros(row[5]),
+        meta=from_json(row[6]),
     )
 
 

@@ -44,9 +44,7 @@ class SqlAudit:
         """The entries from number *after* + 1 on."""
         statement = f"{_SELECT} WHERE number > ? AND (? IS NULL OR subject = ?) ORDER BY number LIMIT ?"
         values = (after, subject, subject, -1 if limit is None else limit)
-        return self._session.read(
-            lambda connection: tuple(map(_entry, connection.exec_driver_sql(statement, values)))
-        )
+        return self._session.read(lambda connection: tuple(map(_entry, connection.exec_driver_sql(statement, values))))
 
     def head(self) -> AuditEntry | None:
         """The last entry."""
@@ -88,7 +86,8 @@ def append_entry(
     text, moment = to_json(detail), to_micros(at)
     digest = _digest(number, moment, actor, action, subject, text, previous)
     connection.exec_driver_sql(
-        "INSERT INTO audit (number, time, actor, action, subject, detail, previous, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO audit (number, time, actor, action, subject, detail, previous, digest) VALUES "
+        "(?, ?, ?, ?, ?, ?, ?, ?)",
         (number, moment, actor, action, subject, text, previous, digest),
     )
     return _entry((number, moment, actor, action, subject, text, previous, digest))

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from mainspring.ledger.ports.datasets import Datasets
     from mainspring.ledger.sql.session import Session
 
-_SELECT = "SELECT name, version, digest, rows, created, actor, columns, profile, source, run FROM datasets WHERE name = ?"
+_SELECT = (
+    "SELECT name, version, digest, rows, created, actor, columns, profile, source, run FROM datasets WHERE name = ?"
+)
 
 
 class SqlDatasets:

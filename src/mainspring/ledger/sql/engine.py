@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import create_engine, event
@@ -13,15 +12,20 @@ from mainspring.core.errors import LedgerError
 from mainspring.ledger.sql.failure import is_busy, translate
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy import Engine
 
 BUSY_MILLISECONDS = 30_000
-WANTED = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+WANTED: dict[str, str | int] = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 """Full sync, because with NORMAL a power cut loses commits that were acknowledged."""
 
 
 def file_engine(path: Path) -> Engine:
-    """An engine for the database file at *path*. Raises LedgerError where it cannot be opened or takes other settings."""
+    """An engine for the database file at *path*.
+
+    Raises LedgerError where it cannot be opened or takes other settings.
+    """
     engine = create_engine(
         f"sqlite:///{path}", isolation_level="AUTOCOMMIT", poolclass=QueuePool, pool_size=8, max_overflow=64,
         pool_reset_on_return=None, connect_args={"check_same_thread": False, "timeout": BUSY_MILLISECONDS / 1000},
@@ -58,7 +62,8 @@ def _prepare(connection: Any, wanted: dict[str, str | int], where: str) -> None:
             got = cursor.execute(f"PRAGMA {name}").fetchone()[0]
             if got != value:
                 raise LedgerError(
-                    f"The ledger {where} needs {name} = {value}, but this file system gives {got}: facts would not be safe. "
+                    f"The ledger {where} needs {name} = {value}, but this file system gives {got}: "
+                    "facts would not be safe. "
                     "Keep the workspace on a local disk."
                 )
     except Exception as error:

@@ -52,7 +52,8 @@ class SqlIncidents:
 
         def insert(connection: Connection) -> Incident:
             number = connection.exec_driver_sql(
-                "INSERT INTO incidents (model, kind, status, summary, opened, updated, action, owner, suspects, details) "
+                "INSERT INTO incidents (model, kind, status, summary, opened, updated, action, "
+                "owner, suspects, details) "
                 "VALUES (?, ?, 'open', ?, ?, ?, '', ?, ?, ?) RETURNING id",
                 (model, kind, summary, now, now, owner, to_json(suspects), to_json(details or {})),
             ).scalar_one()
@@ -147,8 +148,7 @@ class SqlIncidents:
         statement = f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
         return self._session.read(
             lambda connection: tuple(
-                _incident(row, ())
-                for row in connection.exec_driver_sql(statement, (*given.values(), limit, offset))
+                _incident(row, ()) for row in connection.exec_driver_sql(statement, (*given.values(), limit, offset))
             )
         )
 
@@ -167,7 +167,7 @@ class SqlIncidents:
 
 def _set(connection: Connection, number: int, row: Mapping[str, Any]) -> None:
     columns = ", ".join(f"{name} = ?" for name in row)
-    connection.exec_driver_sql(f"UPDATE incidents SET {columns} WHERE id = ?", (*row.values(), number))  # noqa: S608
+    connection.exec_driver_sql(f"UPDATE incidents SET {columns} WHERE id = ?", (*row.values(), number))
 
 
 def _get(connection: Connection, number: int) -> Incident:

@@ -40,13 +40,15 @@ def _bring_up(connection: Connection, where: str, location: Path, revisions: tup
         strangers = _tables(connection)
         if strangers:
             raise LedgerError(
-                f"{where} is a database of something else (it has the table {strangers[0]!r}). Choose another workspace."
+                f"{where} is a database of something else (it has the table {strangers[0]!r}). Choose "
+                "another workspace."
             )
         _create(connection, revisions[-1])
         return
     if found not in revisions:
         raise LedgerError(
-            f"The workspace {where} was written by a newer Mainspring (its tables are at revision {found}, this one knows "
+            f"The workspace {where} was written by a newer Mainspring (its tables are at revision "
+            f"{found}, this one knows "
             f"{revisions[-1]}). Upgrade with `pip install --upgrade mainspring`, or use another workspace."
         )
     _upgrade(connection, location)
@@ -56,7 +58,7 @@ def _create(connection: Connection, revision: str) -> None:
     """All tables at once. A test holds the result against the migrations run one by one."""
     metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (revision,))  # noqa: S608  # a constant
+    connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (revision,))  # a constant
 
 
 def _upgrade(connection: Connection, location: Path) -> None:
@@ -74,7 +76,7 @@ def _upgrade(connection: Connection, location: Path) -> None:
 def _revision(connection: Connection) -> str | None:
     if VERSION_TABLE not in _tables(connection):
         return None
-    row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()  # noqa: S608  # a constant
+    row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()  # a constant
     return None if row is None else str(row[0])
 
 

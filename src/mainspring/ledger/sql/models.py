@@ -128,7 +128,8 @@ class SqlModels:
             before = _aliases(connection, name).get(alias)
             if expected not in {ANY, before}:
                 raise Refused(
-                    f"{name}@{alias} names {_spoken(before)} by now, not {_spoken(expected)}: someone was faster. Look again."
+                    f"{name}@{alias} names {_spoken(before)} by now, not {_spoken(expected)}: someone "
+                    "was faster. Look again."
                 )
             connection.exec_driver_sql("DELETE FROM aliases WHERE name = ? AND alias = ?", (name, alias))
             if version is not None:
@@ -165,7 +166,8 @@ class SqlModels:
 
         def fetch(connection: Connection) -> Transition | None:
             row = connection.exec_driver_sql(
-                f"{_TRANSITIONS} AND time <= ? ORDER BY time DESC, id DESC LIMIT 1", (name, alias, alias, to_micros(when))
+                f"{_TRANSITIONS} AND time <= ? ORDER BY time DESC, id DESC LIMIT 1",
+                (name, alias, alias, to_micros(when)),
             ).first()
             return None if row is None else _transition(row)
 
@@ -197,8 +199,8 @@ def _get(connection: Connection, name: str, version: int) -> ModelVersion:
 def _version(row: Sequence[Any], aliases: Mapping[str, int]) -> ModelVersion:
     return ModelVersion(
         name=row[0], version=row[1], digest=row[2], created=from_micros(row[3]), actor=row[4], passed=bool(row[5]),
-        run=row[6], metrics={name: _estimate(form) for name, form in from_json(row[7]).items()}, evidence=from_json(row[8]),
-        tags=from_json(row[9]), description=row[10],
+        run=row[6], metrics={name: _estimate(form) for name, form in from_json(row[7]).items()},
+        evidence=from_json(row[8]), tags=from_json(row[9]), description=row[10],
         aliases=tuple(alias for alias, version in aliases.items() if version == row[1]),
     )  # fmt: skip
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SHORTEST = 4
 """A beginning of an id needs so many digits."""
 _COLUMNS = (
-    "r.uid, r.name, r.kind, r.status, r.experiment, p.uid, r.started, r.finished, r.actor, r.code_commit, r.code_dirty, "
+    "r.uid, r.name, r.kind, r.status, r.experiment, p.uid, r.started, r.finished, r.actor, "
+    "r.code_commit, r.code_dirty, "
     "r.environment, r.id"
 )
 _FROM = "FROM runs r LEFT JOIN runs p ON p.id = r.parent"
@@ -61,9 +62,21 @@ class SqlRuns:
         def insert(connection: Connection) -> bool:
             above = None if parent is None else run_key(connection, parent)
             made = connection.exec_driver_sql(
-                "INSERT INTO runs (uid, name, kind, status, experiment, parent, started, actor, code_commit, code_dirty, "
+                "INSERT INTO runs (uid, name, kind, status, experiment, parent, started, actor, "
+                "code_commit, code_dirty, "
                 "environment) VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO NOTHING",
-                (uid, name, kind, experiment, above, to_micros(now), self._actor, code.commit, code.dirty, code.environment),
+                (
+                    uid,
+                    name,
+                    kind,
+                    experiment,
+                    above,
+                    to_micros(now),
+                    self._actor,
+                    code.commit,
+                    code.dirty,
+                    code.environment,
+                ),
             )
             if made.rowcount == 0:
                 return False
@@ -101,16 +114,14 @@ class SqlRuns:
     ) -> None:
         """Add facts to a run."""
         now = self._clock.now()
-        self._session.write(
-            lambda connection: _log(connection, run_key(connection, run), params, metrics, tags, now)
-        )
+        self._session.write(lambda connection: _log(connection, run_key(connection, run), params, metrics, tags, now))
 
     def get(self, run: str) -> Run:
         """The run of this id or beginning of an id."""
 
         def fetch(connection: Connection) -> Run:
             uid = _resolve(connection, run)
-            rows = connection.exec_driver_sql(f"SELECT {_COLUMNS} {_FROM} WHERE r.uid = ?", (uid,)).fetchall()  # noqa: S608
+            rows = connection.exec_driver_sql(f"SELECT {_COLUMNS} {_FROM} WHERE r.uid = ?", (uid,)).fetchall()
             return _with_facts(connection, rows)[0]
 
         return self._session.read(fetch)
@@ -120,7 +131,9 @@ class SqlRuns:
 
         def fetch(connection: Connection) -> list[Any]:
             key = run_key(connection, run)
-            found = connection.exec_driver_sql("SELECT id FROM series WHERE run = ? AND name = ?", (key, metric)).scalar()
+            found = connection.exec_driver_sql(
+                "SELECT id FROM series WHERE run = ? AND name = ?", (key, metric)
+            ).scalar()
             if found is None:
                 known = connection.exec_driver_sql("SELECT name FROM series WHERE run = ?", (key,)).scalars().all()
                 raise NotFound.among("metric", metric, known)
@@ -144,7 +157,9 @@ class SqlRuns:
 
     def experiments(self) -> Mapping[str, int]:
         """The experiments with their number of runs."""
-        statement = "SELECT experiment, count(*) FROM runs WHERE deleted IS NULL GROUP BY experiment ORDER BY experiment"
+        statement = (
+            "SELECT experiment, count(*) FROM runs WHERE deleted IS NULL GROUP BY experiment ORDER BY experiment"
+        )
         return self._session.read(
             lambda connection: {str(name): int(count) for name, count in connection.exec_driver_sql(statement)}
         )
@@ -155,7 +170,8 @@ class SqlRuns:
 
         def update(connection: Connection) -> None:
             connection.exec_driver_sql(
-                "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT r.id FROM runs r JOIN below ON r.parent = below.id) "
+                "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT r.id FROM runs r JOIN below ON "
+                "r.parent = below.id) "
                 "UPDATE runs SET deleted = ? WHERE id IN (SELECT id FROM below)",
                 (run_key(connection, run), moment),
             )
@@ -208,7 +224,8 @@ def _log(
         )
     if tags:
         connection.exec_driver_sql(
-            "INSERT INTO tags (run, name, value) VALUES (?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET value = excluded.value",
+            "INSERT INTO tags (run, name, value) VALUES (?, ?, ?) ON CONFLICT (run, name) DO UPDATE "
+            "SET value = excluded.value",
             [(run, name, str(value)) for name, value in tags.items()],
         )
     if metrics:
@@ -225,14 +242,22 @@ def _log_points(connection: Connection, run: int, metrics: Sequence[Point], now:
         # the summary shows the value of the highest step; of equal steps the later
         last = next(point for point in reversed(grown) if point.step == last.step)
         key, length = connection.exec_driver_sql(
-            "INSERT INTO series (run, name, value, step, length) VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, name) DO UPDATE SET "
-            "value = CASE WHEN excluded.step >= step THEN excluded.value ELSE value END, step = max(step, excluded.step), "
+            "INSERT INTO series (run, name, value, step, length) VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+            "(run, name) DO UPDATE SET "
+            "value = CASE WHEN excluded.step >= step THEN excluded.value ELSE value END, step = "
+            "max(step, excluded.step), "
             "length = length + excluded.length RETURNING id, length",
             (run, name, _number(last.value), last.step, len(grown)),
         ).one()
         start = length - len(grown)
         rows += [
-            (key, start + position, point.step, now if point.time is None else to_micros(point.time), _number(point.value))
+            (
+                key,
+                start + position,
+                point.step,
+                now if point.time is None else to_micros(point.time),
+                _number(point.value),
+            )
             for position, point in enumerate(grown)
         ]
     connection.exec_driver_sql("INSERT INTO points (series, position, step, time, value) VALUES (?, ?, ?, ?, ?)", rows)
@@ -247,9 +272,9 @@ def _search(connection: Connection, query: RunQuery) -> RunPage:
     wheres, values = _conditions(connection, query)
     joins, order, order_values = _order(query)
     where = " AND ".join(wheres)
-    total = connection.exec_driver_sql(f"SELECT count(*) FROM runs r WHERE {where}", tuple(values)).scalar_one()  # noqa: S608
+    total = connection.exec_driver_sql(f"SELECT count(*) FROM runs r WHERE {where}", tuple(values)).scalar_one()
     rows = connection.exec_driver_sql(
-        f"SELECT {_COLUMNS} {_FROM} {joins} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608  # names are constants
+        f"SELECT {_COLUMNS} {_FROM} {joins} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # names are constants
         (*order_values, *values, query.limit, query.offset),
     ).fetchall()
     return RunPage(runs=tuple(_with_facts(connection, rows)), total=int(total))
@@ -274,7 +299,7 @@ def _conditions(connection: Connection, query: RunQuery) -> tuple[list[str], lis
         values += [each.name, each.value]
     for table, wanted_values in (("params", query.params), ("tags", query.tags)):
         for name, value in wanted_values.items():
-            wheres.append(f"r.id IN (SELECT run FROM {table} WHERE name = ? AND value = ?)")  # noqa: S608  # a constant
+            wheres.append(f"r.id IN (SELECT run FROM {table} WHERE name = ? AND value = ?)")  # a constant
             values += [name, to_json(value) if table == "params" else value]
     return wheres, values
 
@@ -299,7 +324,7 @@ def _with_facts(connection: Connection, rows: Sequence[Any]) -> list[Run]:
 
     def facts(table: Literal["params", "tags", "series"]) -> dict[int, dict[str, Any]]:
         found: dict[int, dict[str, Any]] = {}
-        statement = f"SELECT run, name, value FROM {table} WHERE run IN ({marks}) ORDER BY run, name"  # noqa: S608  # constants
+        statement = f"SELECT run, name, value FROM {table} WHERE run IN ({marks}) ORDER BY run, name"  # constants
         for run, name, value in connection.exec_driver_sql(statement, keys):
             found.setdefault(run, {})[name] = value
         return found

@@ -1,4 +1,7 @@
-"""The tables. Times are whole microseconds since 1970 in UTC; JSON is text; a run is an integer inside, a name outside."""
+"""The tables.
+
+Times are whole microseconds since 1970 in UTC; JSON is text; a run is an integer inside, a name outside.
+"""
 
 from __future__ import annotations
 

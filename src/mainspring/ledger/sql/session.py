@@ -1,16 +1,17 @@
-"""Transactions: many small writes from many threads become one commit, and each call returns when its facts are durable.
+"""Transactions.
 
-The first caller that finds the writer free becomes the leader: it runs the writes of all who wait, each in a savepoint of
-its own, commits once, and wakes them. While it syncs, the next callers gather. One alone pays one sync and no thread switch.
+Many small writes from many threads become one commit, and each call returns when its facts are durable.
+
+The first caller that finds the writer free becomes the leader: it runs the writes of all who wait, each in a
+savepoint of its own, commits once, and wakes them. While it syncs, the next callers gather. One alone pays one sync
+and no thread switch.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import RLock, local
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -19,6 +20,9 @@ from mainspring.core.errors import LedgerError
 from mainspring.ledger.sql.failure import is_busy, is_lost, translate
 
 if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
     from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
@@ -192,12 +196,16 @@ class Session:
             self._writer = None
 
     def _failed(self, error: BaseException) -> BaseException:
-        """The error for the caller. After a failed sync nobody knows what is on the disk, so nothing more is acknowledged."""
+        """The error for the caller.
+
+        After a failed sync nobody knows what is on the disk, so nothing more is acknowledged.
+        """
         if not isinstance(error, Exception):
             return LedgerError(f"The ledger {self._where}: interrupted before the facts were kept.")
         if is_lost(error):
             self._lost = (
-                f"The ledger {self._where} takes no more facts: the disk failed to keep the last ones ({error.__cause__ or error}). "
+                f"The ledger {self._where} takes no more facts: the disk failed to keep the last ones "
+                f"({error.__cause__ or error}). "
                 "Look after the disk, then start again."
             )
             return LedgerError(self._lost)

@@ -46,7 +46,8 @@ class SqlSteps:
             run = run_key(connection, record.run)
             connection.exec_driver_sql(
                 "INSERT INTO steps (run, step, key, status, seconds, finished, outputs, inputs, parts, error) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step, key) DO UPDATE SET status = excluded.status, "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step, key) DO UPDATE SET "
+                "status = excluded.status, "
                 "seconds = excluded.seconds, finished = excluded.finished, outputs = excluded.outputs, "
                 "inputs = excluded.inputs, parts = excluded.parts, error = excluded.error",
                 (
@@ -56,8 +57,8 @@ class SqlSteps:
             )  # fmt: skip
             for output in record.outputs:
                 record_artifact(
-                    connection, output.digest, type=output.type, size=output.size, name=output.name or record.step, run=run,
-                    inputs=record.inputs, meta=output.meta, now=moment,
+                    connection, output.digest, type=output.type, size=output.size, name=output.name or record.step,
+                    run=run, inputs=record.inputs, meta=output.meta, now=moment,
                 )  # fmt: skip
 
         self._session.write(insert)
@@ -65,7 +66,8 @@ class SqlSteps:
     def latest(self, step: str, *, before: str | None = None) -> StepRecord | None:
         """The last record of the step that did not fail."""
         return self._one(
-            "WHERE s.step = ? AND s.status <> 'failed' AND r.deleted IS NULL AND r.uid IS NOT ? ORDER BY s.id DESC LIMIT 1",
+            "WHERE s.step = ? AND s.status <> 'failed' AND r.deleted IS NULL AND r.uid IS NOT ? "
+            "ORDER BY s.id DESC LIMIT 1",
             step,
             before,
         )

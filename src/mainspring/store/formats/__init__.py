@@ -1,4 +1,7 @@
-"""From Python values to named parts and back. Rule: loading never runs code from the file; what may be made is listed here."""
+"""From Python values to named parts and back.
+
+Rule: loading never runs code from the file; what may be made is listed here.
+"""
 
 from __future__ import annotations
 

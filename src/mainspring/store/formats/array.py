@@ -18,7 +18,10 @@ _OBJECTS = "objects.json"
 
 
 class Array:
-    """An array of any shape and type. One of objects is stored where its items are plain values (strings, numbers …)."""
+    """An array of any shape and type.
+
+    One of objects is stored where its items are plain values (strings, numbers …).
+    """
 
     def dump(self, value: Any) -> Mapping[str, bytes]:
         """One ``.npy`` file, or the items and the shape."""

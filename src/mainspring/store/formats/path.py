@@ -22,7 +22,10 @@ class PathFormat:
     """A file, or a folder with everything in it. Links are followed; an empty folder inside a folder is not kept."""
 
     def dump(self, value: Any) -> Mapping[str, Path]:
-        """Each file is a part: ``file/name`` or ``folder/name/relative path``. Raises PipelineError for a missing path."""
+        """Each file is a part: ``file/name`` or ``folder/name/relative path``.
+
+        Raises PipelineError for a missing path.
+        """
         path = Path(value)
         name = path.name or path.resolve().name
         if path.is_file():

@@ -26,7 +26,7 @@ DEEPEST = 200
 """Containers may be nested so deep."""
 
 
-class NotStorable(Exception):  # noqa: N818  # always caught by `save`, which makes the user's error of it
+class NotStorable(Exception):  # always caught by `save`, which makes the user's error of it
     """A value, somewhere inside, that has no form."""
 
     def __init__(self, value: object, path: str) -> None:

@@ -81,7 +81,7 @@ def register_record(name: str, home: str) -> None:
 
 def entry_for(value: object) -> Entry | None:
     """The format in charge of *value*, or None."""
-    return _by_class(type(value))
+    return _by_class(type(value))  # type: ignore[arg-type]  # a class is hashable, whatever mypy thinks of object
 
 
 @cache
@@ -124,7 +124,9 @@ def _resolve(home: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
-        raise InputError(f"Values of this type need {error.name}, which is not installed: pip install {error.name}") from error
+        raise InputError(
+            f"Values of this type need {error.name}, which is not installed: pip install {error.name}"
+        ) from error
 
 
 def _fill(entries: Iterable[Entry]) -> None:

@@ -35,9 +35,10 @@ def save(store: Store, value: Any, *, pickle: bool = False) -> Stored:
     """Store *value* and return what the store knows of it. Equal values have equal digests.
 
     Stored are: None, booleans, numbers, strings, bytes, dates and times, lists, tuples, dicts, sets; Polars, pandas and
-    Arrow tables; NumPy arrays; Plotly figures; files and folders (a Path means its content); scikit-learn estimators and
-    boosters; models and splits of ours; containers of all these. Anything else is a PipelineError naming the type and
-    the ways out, unless *pickle* is set: then it is pickled, which the type says for ever, and loading it needs trust.
+    Arrow tables; NumPy arrays; Plotly figures; files and folders (a Path means its content); scikit-learn estimators
+    and boosters; models and splits of ours; containers of all these. Anything else is a PipelineError naming the type
+    and the ways out, unless *pickle* is set: then it is pickled, which the type says for ever, and loading it needs
+    trust.
     """
     entry = entry_for(value)
     if entry is not None:
@@ -74,7 +75,7 @@ def load(store: Store, stored: str | Stored, *, trusted_pickle: bool = False) ->
 
 
 def _leaves_into(parts: dict[str, bytes | Path]) -> Callable[[Any], tuple[str, str] | None]:
-    """A function that stores a leaf with a format of its own among *parts* and gives its type and the prefix of its names."""
+    """A function that puts a leaf with a format of its own among *parts*; it gives its type and its names' prefix."""
 
     def leaf(value: Any) -> tuple[str, str] | None:
         entry = entry_for(value)
@@ -131,7 +132,8 @@ def _pickled(value: Any) -> bytes:
 def _unpickled(parts: Parts, *, trusted: bool) -> Any:
     if not trusted:
         raise StoreError(
-            f"The value {parts.stored.digest} is a pickled {parts.stored.meta.get('class')}. Loading it would run code from "
+            f"The value {parts.stored.digest} is a pickled {parts.stored.meta.get('class')}. Loading "
+            "it would run code from "
             "the file, so it is refused; pass trusted_pickle=True only if you know who wrote it."
         )
     import pickle
@@ -152,7 +154,8 @@ def _ways_out(error: plain.NotStorable) -> str:
     }.get(f"{kind.__module__}.{kind.__qualname__}")
     where = f" (at {error.path})" if error.path else ""
     advice = special or (
-        "return its data as a table, an array, a dict or a list; or write it to a file and return the Path; or, if nothing "
+        "return its data as a table, an array, a dict or a list; or write it to a file and return "
+        "the Path; or, if nothing "
         "else will do, allow pickle for this step with @step(pickle=True), which is recorded"
     )
     return f"A value of type {_name(kind)}{where} cannot be stored: {advice}."
