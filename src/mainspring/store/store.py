@@ -268,6 +268,24 @@ class Store:
         stored = self.bucket.get(_object_name(digest))
         return tuple(piece.digest.hex() for piece in decode_manifest(stored).pieces) if stored[:1] == MARK else ()
 
+    def files(self, digest: str) -> tuple[Path, ...]:
+        """The files that the value of this digest lies in, for whoever remembers their times; none off a local disk.
+
+        Raises as `get` does.
+        """
+        if not isinstance(self.bucket, LocalBucket):
+            return ()
+        names: dict[str, None] = {}
+        for one in (digest, *self.references(digest)):
+            names[_object_name(one)] = None
+            try:
+                stored = self.bucket.get(_object_name(one))
+            except FileNotFoundError:
+                raise NotFound(f"The store {self.url} has no object {one}.") from None
+            if stored[:1] == MARK:
+                names |= dict.fromkeys(pack_name(pack) for pack in decode_manifest(stored).packs)
+        return tuple(self.bucket.root / name for name in names)
+
     def _damages(self, digest: str) -> Iterator[Damage]:
         try:
             needed = self.references(digest)
