@@ -51,7 +51,7 @@ def check(
     """
     from mainspring.cli._output import emit_json
     from mainspring.data.check import check as run
-    from mainspring.data.quarantine import write
+    from mainspring.data.write import write
 
     declared = _contract(contract)
     frame = _read(file, encoding=encoding, delimiter=delimiter)
