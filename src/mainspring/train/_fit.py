@@ -85,7 +85,7 @@ def fit_encoded(
     estimator = chosen.build(shape, params, seed=seed, threads=workers)
     with threads.limited(workers):
         chosen.learn(estimator, matrix, link.forward(target.y), shape=shape, params=params, weight=weight)
-    if link.scale != "identity":
+    if link.scale != "identity" and params.get("loss") != "absolute":  # the median needs no smearing
         some = slice(None, None, max(1, len(matrix) // SMEAR_ROWS))
         link = link.smeared(target.y[some], estimator.predict(matrix[some]))
     if hasattr(last_step(estimator), "n_jobs"):

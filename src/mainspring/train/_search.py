@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,8 @@ REACH = 1.0
 """A kind stays in play while its best trial is within so many fold deviations of the best of all."""
 REFIT_SHARE = 0.5
 """The last fit may take so much of the time again; beyond that it learns from fewer rows."""
+ABSOLUTE = {"mae", "mape", "median_absolute_error"}
+"""Metrics that the median serves better than the mean."""
 MARGIN = 1.5
 """A trial is given up when it lags the best on the same folds by so many standard errors."""
 
@@ -90,13 +93,13 @@ def search(
     kinds = _kinds(candidates)
     sample = _sample(target, contract, features, plan, seconds=seconds, seed=seed)
     pairs = _pairs(plan, sample, contract, seed=seed)
-    bench = Bench(
-        sample, contract, features, pairs, metric=metric, workers=threads.available(), skewed=_skewed(target, contract)
-    )
+    facts = {"skewed": _skewed(target, contract), "absolute": metric in ABSOLUTE}
+    bench = Bench(sample, contract, features, pairs, metric=metric, workers=threads.available(), **facts)
     fingerprint = _fingerprint(sample, features, metric, plan, seed)
     file, kept = _journal(journal, fingerprint)
-    studies = Studies(kinds, bench.folds[0].shape, fingerprint=fingerprint, seed=seed, journal=file)
-    done = _try_all(bench, studies, kinds, pace, trials=trials, seed=seed, rows=len(target.y))
+    shape = bench.folds[0].shape
+    with closing(Studies(kinds, shape, fingerprint=fingerprint, seed=seed, journal=file)) as studies:
+        done = _try_all(bench, studies, kinds, pace, trials=trials, seed=seed, rows=len(target.y))
     model = _conclude(done, bench, target, contract, features, plan, pace, seed=seed)
     if file is not None and not kept:
         file.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ class Fit:
 
     estimator: Any
     link: Link
+    smeared: bool
     answer: Array
     losses: list[float]
 
@@ -92,15 +93,15 @@ class Bench:
         *,
         metric: str,
         workers: int,
-        skewed: bool = False,
+        **facts: bool,
     ) -> None:
-        """Encode the halves of each pair, the encoder fitted on the learning half alone."""
+        """Encode the halves of each pair, the encoder fitted on the learning half alone; *facts* are those of Shape."""
         self.contract = contract
         self.metric = metric
         self.classes = target.classes
         self.workers = workers
         self.higher = METRICS[metric].higher_is_better
-        self.folds = [_fold(target, contract, features, pair, skewed=skewed) for pair in pairs]
+        self.folds = [_fold(target, contract, features, pair, **facts) for pair in pairs]
 
     @property
     def learned(self) -> float:
@@ -206,12 +207,12 @@ def outcome(
     return Outcome(task, truth, decided, answer, classes, len(classes), np.arange(len(truth)))
 
 
-def _fold(target: Target, contract: Contract, features: Sequence[str], pair: Pair, *, skewed: bool) -> Fold:
+def _fold(target: Target, contract: Contract, features: Sequence[str], pair: Pair, **facts: bool) -> Fold:
     learn, judge = pair
     learned, judged = target.frame[learn], target.frame[judge]
     encoder = Encoder.fit(learned, features, contract.columns)
     classes = len(target.classes or ())
-    shape = Shape.of(encoder, contract.project.task, len(learn), classes, skewed=skewed)
+    shape = Shape.of(encoder, contract.project.task, len(learn), classes, **facts)
     return Fold(encoder.encode(learned), target.y[learn], encoder.encode(judged), target.y[judge], judge, shape)
 
 
@@ -223,7 +224,8 @@ def _fit(fold: Fold, kind: str, params: Mapping[str, Any], metric: str, seed: in
     estimator = chosen.build(fold.shape, params, seed=seed, threads=1)
     link = Link.fit(params.get("scale", "identity"), fold.y) if fold.shape.regression else Link()
     y = link.forward(fold.y)
-    fit = Fit(estimator, link, np.empty(0), [])
+    smeared = link.scale != "identity" and params.get("loss") != "absolute"
+    fit = Fit(estimator, link, smeared, np.empty(0), [])
     # A class that the learning half lacks cannot be followed; such rows are still judged.
     known = np.isin(fold.truth, fold.y) if fold.shape.classes else np.ones(len(fold.truth), bool)
     if kind == "lightgbm" and known.any():
@@ -245,7 +247,7 @@ def _answer(fit: Fit, fold: Fold, rounds: int | None = None) -> Array:
     if fold.shape.classes:
         return probabilities(fit.estimator, fold.judged, fold.shape.classes, **settings)
     link = fit.link
-    if link.scale != "identity":
+    if fit.smeared:
         some = slice(None, None, max(1, len(fold.y) // SMEAR_ROWS))
         link = link.smeared(fold.y[some], fit.estimator.predict(fold.X[some], **settings))
     return link.back(np.asarray(fit.estimator.predict(fold.judged, **settings), np.float64))

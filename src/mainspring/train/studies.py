@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import IO, TYPE_CHECKING, Any
 
-from mainspring.core.errors import InputError, quote
+from mainspring.core.errors import InputError, Refused, quote
 from mainspring.train.bench import Trial
 from mainspring.train.frameworks import framework
 
@@ -27,7 +28,8 @@ class Studies:
     """The studies of one search. Proposes parameters by TPE (Bergstra et al. 2011), after each kind's good starts.
 
     With a journal file, every finished trial outlives the process: a search with the same fingerprint goes on where
-    an interrupted one stopped. Raises InputError where the journal belongs to another search.
+    an interrupted one stopped. Raises InputError where the journal belongs to another search, Refused where another
+    search is using it.
     """
 
     def __init__(
@@ -38,24 +40,37 @@ class Studies:
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._shape = shape
+        self._file = None if journal is None else _hold(journal)
         self._storage = _storage(journal)
-        self._studies: dict[str, optuna.Study] = {}
-        for place, kind in enumerate(kinds):
-            sampler = optuna.samplers.TPESampler(seed=seed + 7919 * place, n_startup_trials=STARTUP)
-            study = optuna.create_study(
-                storage=self._storage, study_name=kind, sampler=sampler, direction="minimize", load_if_exists=True
+        try:
+            self._studies = {
+                kind: self._open(kind, fingerprint, seed=seed + 7919 * place) for place, kind in enumerate(kinds)
+            }
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, kind: str, fingerprint: str, *, seed: int) -> optuna.Study:
+        import optuna
+
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=kind,
+            sampler=optuna.samplers.TPESampler(seed=seed, n_startup_trials=STARTUP),
+            direction="minimize",
+            load_if_exists=True,
+        )
+        if FINGERPRINT not in study.user_attrs:
+            for start in framework(kind).starts(self._shape):
+                study.enqueue_trial(start)
+            study.set_user_attr(FINGERPRINT, fingerprint)
+        elif study.user_attrs[FINGERPRINT] != fingerprint:
+            raise InputError(
+                "The journal belongs to another search (other rows, columns, metric, folds or seed). Delete it, or "
+                "name another file."
             )
-            if FINGERPRINT not in study.user_attrs:
-                for start in framework(kind).starts(shape):
-                    study.enqueue_trial(start)
-                study.set_user_attr(FINGERPRINT, fingerprint)
-            elif study.user_attrs[FINGERPRINT] != fingerprint:
-                raise InputError(
-                    f"The journal {quote(journal)} belongs to another search (other rows, columns, metric, folds or "
-                    "seed). Delete it, or name another file."
-                )
-            self._resume(study, seed=seed + 7919 * place)
-            self._studies[kind] = study
+        self._resume(study, seed=seed)
+        return study
 
     def _resume(self, study: optuna.Study, *, seed: int) -> None:
         import optuna
@@ -65,6 +80,11 @@ class Studies:
             study.enqueue_trial(trial.params)
         if done := len(study.get_trials(deepcopy=False)):  # not the draws that were made already
             study.sampler = optuna.samplers.TPESampler(seed=seed + done, n_startup_trials=STARTUP)
+
+    def close(self) -> None:
+        """Let others have the journal."""
+        if self._file is not None:
+            self._file.close()
 
     def done(self) -> list[Trial]:
         """The trials that ended before, oldest first, without their answers."""
@@ -111,14 +131,40 @@ def _storage(journal: Path | None) -> Any:
 
     if journal is None:
         return optuna.storages.InMemoryStorage()
-    if journal.exists():
-        _mend(journal)
-    return optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
+    lock: Any = _Held()
+    return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
 
 
-def _mend(journal: Path) -> None:
-    """Cut off a last line that a killed process left half written."""
-    with journal.open("rb+") as file:
-        data = file.read()
-        if data and not data.endswith(b"\n"):
-            file.truncate(data.rfind(b"\n") + 1)
+class _Held:
+    """The lock of a journal that this process holds as a whole: there is nobody to wait for at each line."""
+
+    def acquire(self) -> bool:
+        """Had already."""
+        return True
+
+    def release(self) -> None:
+        """Kept until the search ends."""
+
+
+def _hold(journal: Path) -> IO[bytes]:
+    """Open *journal* for this process alone and cut off a last line that a killed one left half written.
+
+    The system frees the lock when the process ends, however it ends (the lock files of Optuna outlive a kill and make
+    the next search wait for half a minute). Raises Refused where another search has the journal.
+    """
+    file = journal.open("ab+")
+    if sys.platform != "win32":
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            raise Refused(
+                f"Another search is writing to the journal {quote(journal)}. Wait for it, or name another file."
+            ) from None
+    file.seek(0)
+    data = file.read()
+    if data and not data.endswith(b"\n"):
+        file.truncate(data.rfind(b"\n") + 1)
+    return file

@@ -15,6 +15,7 @@ class Shape:
     """The task, the number of rows and classes, and the places of numeric and categorical columns of the matrix.
 
     ``skewed``: the numbers to predict are zero or more and have a long tail, so their logarithm may be easier to learn.
+    ``absolute``: errors are judged by their size, not by their square, so the median is what should be learned.
     """
 
     task: Task
@@ -23,11 +24,12 @@ class Shape:
     numeric: tuple[int, ...]
     categorical: tuple[int, ...]
     skewed: bool = False
+    absolute: bool = False
 
     @classmethod
-    def of(cls, encoder: Encoder, task: Task, rows: int, classes: int, *, skewed: bool = False) -> Shape:
-        """The shape of *rows* encoded rows."""
-        return cls(task, rows, classes, encoder.numeric, encoder.categorical, skewed)
+    def of(cls, encoder: Encoder, task: Task, rows: int, classes: int, **facts: bool) -> Shape:
+        """The shape of *rows* encoded rows; *facts* are skewed and absolute."""
+        return cls(task, rows, classes, encoder.numeric, encoder.categorical, **facts)
 
     @property
     def columns(self) -> int:

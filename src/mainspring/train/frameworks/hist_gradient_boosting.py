@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build(shape: Shape, params: Mapping[str, Any], *, seed: int, threads: int) -> Any:
-    """An estimator; *params*: rounds, rate, leaves, leaf (fewest rows), ridge, share (of columns), balanced."""
+    """An estimator; *params*: rounds, rate, leaves, leaf (fewest rows), ridge, share (of columns), loss, balanced."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     common: dict[str, Any] = {
@@ -29,7 +29,8 @@ def build(shape: Shape, params: Mapping[str, Any], *, seed: int, threads: int) -
         "categorical_features": None,
     }
     if shape.regression:
-        return HistGradientBoostingRegressor(**common)
+        loss = "absolute_error" if params.get("loss") == "absolute" else "squared_error"
+        return HistGradientBoostingRegressor(**common, loss=loss)
     return HistGradientBoostingClassifier(**common, class_weight="balanced" if params.get("balanced") else None)
 
 
@@ -48,12 +49,13 @@ def learn(
 
 def starts(shape: Shape) -> list[dict[str, Any]]:
     """The defaults with half as many rounds again."""
-    return [{"rounds": 150, "rate": 0.1, "leaves": 31, "leaf": 20, "ridge": 0.01, "share": 1.0}]
+    loss = {"loss": "absolute"} if shape.absolute else {}
+    return [{"rounds": 150, "rate": 0.1, "leaves": 31, "leaf": 20, "ridge": 0.01, "share": 1.0, **loss}]
 
 
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary speed, size and restraint."""
-    return {
+    params: dict[str, Any] = {
         "rounds": trial.suggest_int("rounds", 50, 400, log=True),
         "rate": trial.suggest_float("rate", 0.02, 0.3, log=True),
         "leaves": trial.suggest_int("leaves", 7, 127, log=True),
@@ -61,3 +63,6 @@ def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
         "ridge": trial.suggest_float("ridge", 1e-3, 30.0, log=True),
         "share": trial.suggest_float("share", 0.3, 1.0),
     }
+    if shape.absolute:
+        params["loss"] = trial.suggest_categorical("loss", ["absolute", "squared"])
+    return params

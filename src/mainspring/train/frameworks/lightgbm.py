@@ -31,7 +31,7 @@ MOST_ROUNDS = 2_000
 
 
 def build(shape: Shape, params: Mapping[str, Any], *, seed: int, threads: int) -> Any:
-    """An estimator; *params* are the keys of NAMES, ``native`` (it splits categories itself), ``balanced``."""
+    """An estimator; *params*: keys of NAMES, ``native`` (it splits categories itself), ``loss``, ``balanced``."""
     import lightgbm
 
     wanted = {**DEFAULTS, **params}
@@ -43,7 +43,8 @@ def build(shape: Shape, params: Mapping[str, Any], *, seed: int, threads: int) -
     settings |= {"random_state": seed, "n_jobs": threads, "verbosity": -1, "deterministic": True}
     settings["force_col_wise" if shape.columns * 20 > shape.rows else "force_row_wise"] = True
     if shape.regression:
-        return lightgbm.LGBMRegressor(**settings)
+        objective = "regression_l1" if wanted.get("loss") == "absolute" else "regression"
+        return lightgbm.LGBMRegressor(**settings, objective=objective)
     return lightgbm.LGBMClassifier(**settings, class_weight="balanced" if params.get("balanced") else None)
 
 
@@ -114,6 +115,9 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
     if shape.skewed:
         extras["scale"] = "identity"
         starts.insert(1, usual | {"scale": "log1p"})
+    if shape.absolute:
+        extras["loss"] = "absolute"
+        starts.insert(2, starts[1] | {"loss": "squared"})
     if shape.categorical:
         starts.append(starts[1] | {"native": True})
     return [extras | start for start in starts]
@@ -131,6 +135,8 @@ def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     }
     if shape.categorical:
         params["native"] = trial.suggest_categorical("native", [False, True])
+    if shape.absolute:
+        params["loss"] = trial.suggest_categorical("loss", ["absolute", "squared"])
     if shape.skewed:
         params["scale"] = trial.suggest_categorical("scale", ["identity", "log1p"])
     return params
