@@ -25,6 +25,7 @@ MOST_COLUMNS = 60
 """Associations are computed among at most so many columns; their number of pairs grows with the square."""
 SAMPLED_ROWS = 10_000
 """On a longer table so many random rows are looked at: the standard error of a correlation is then at most 0.01."""
+LARGE = 1e100
 LEVELS = 50
 """A category keeps its most frequent levels; the others count as one."""
 STRONGEST = 30
@@ -143,7 +144,9 @@ def _numbers(frame: pl.DataFrame, names: list[str]) -> Matrix:
     for j, name in enumerate(names):
         values[:, j] = numbers_of(frame[name])
     values[~np.isfinite(values)] = np.nan
-    return values
+    largest = np.nanmax(np.abs(values), axis=0, initial=0.0)
+    # no measure here depends on the scale, and sums and squares of very large numbers would overflow
+    return values / np.where(largest > LARGE, largest, 1.0)
 
 
 def _codes(series: pl.Series) -> Codes:
@@ -186,10 +189,6 @@ def _correlation(values: Matrix) -> Matrix:
         totals = filled.sum(axis=0)
         centred = np.where(missing, 0.0, values)
         centred = np.where(missing, 0.0, centred - centred.sum(axis=0) / totals)
-        # scaled so that the squares of very large values do not overflow
-        centred = centred / np.where(
-            np.abs(centred).max(axis=0, initial=0.0) > 0, np.abs(centred).max(axis=0, initial=0.0), 1
-        )
         product = centred.T @ centred
         if not missing.any():
             spread = np.sqrt(np.diag(product))

@@ -30,6 +30,8 @@ SAMPLED_ROWS = 20_000
 SAMPLED_CELLS = 6_000_000
 """Predictive power is measured on at most so many random rows, and on fewer where there are very many columns."""
 LEAST_SAMPLE = 2_000
+LARGE = 1e100
+"""A column with larger numbers than this is no term of a sum: its squares would overflow."""
 SUMMED_ROWS = 5_000
 TELLING_PART, TELLING_POWER = 0.25, 0.1
 """A term of a sum is a leak when it makes this share of the target's spread, or predicts this much of it alone."""
@@ -156,10 +158,14 @@ class _Case:
 
         if self.task != "regression":
             return []
+        huge = {
+            c.name for c in self.columns.values() if c.numbers and max(-c.numbers.minimum, c.numbers.maximum) > LARGE
+        }
         numeric = [
             name
             for name in self.columns
             if name not in self.taken
+            and name not in huge
             and (self.sample.schema[name].is_numeric() or self.sample.schema[name].is_temporal())
         ]
         if not numeric:

@@ -28,6 +28,8 @@ MOST_SHARE = 0.05
 """More than this share of the rows outside is a long tail or a second hump, not a few odd values."""
 FIRST_DAY, LAST_DAY = -719_162, 2_932_896
 """0001-01-01 and 9999-12-31 in days from 1970-01-01."""
+LARGE = 1e300
+"""No fence can stand outside of numbers near the largest that a float holds."""
 LEAST_VALUES = 20
 LEAST_LEVELS = 12
 """A column with fewer distinct values than this is a code or a count of few things: no value of it is far out."""
@@ -148,6 +150,8 @@ def fences(ordered: Vector) -> tuple[float, float, str] | None:
             return None
     else:
         common = None
+    if abs(q1) > LARGE or abs(q3) > LARGE:
+        return None
     mc = medcouple(ordered[np.linspace(0, len(ordered) - 1, min(MEDCOUPLE_POINTS, len(ordered))).astype(np.intp)])
     below, above = (-4.0, 3.0) if mc >= 0 else (-3.0, 4.0)
     low = q1 - FAR * max(1.0, math.exp(below * mc)) * (q3 - q1)

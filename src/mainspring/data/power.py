@@ -85,11 +85,20 @@ def gini(truth: Vector, scores: Vector) -> float:
 
     levels, place = np.unique(scores, return_inverse=True)
     positive = np.bincount(place, truth, minlength=len(levels))
-    negative = np.bincount(place, minlength=len(levels)) - positive
+    size = np.bincount(place, minlength=len(levels)).astype(np.float64)
+    return _gini(np.asarray(positive, dtype=np.float64), size - positive, levels)
+
+
+def _gini(positive: Vector, negative: Vector, scores: Vector) -> float:
+    """The coefficient from the counts of each group of rows and the score that the group has."""
+    import numpy as np
+
     if positive.sum() == 0 or negative.sum() == 0:
         return float("nan")
-    below = np.cumsum(negative) - negative
-    wins = float((positive * (below + negative / 2)).sum())
+    levels, place = np.unique(scores, return_inverse=True)
+    above = np.bincount(place, positive, minlength=len(levels))
+    below = np.bincount(place, negative, minlength=len(levels))
+    wins = float((above * (np.cumsum(below) - below / 2)).sum())
     return 2 * wins / float(positive.sum() * negative.sum()) - 1
 
 
@@ -103,13 +112,33 @@ def power(codes: Codes, truth: Truth, fold: Codes) -> float:
 
     values = truth.values
     if truth.task == "regression":
-        scores = [_explained(values[:, k], out_of_fold(codes, values[:, k], fold)) for k in range(values.shape[1])]
-        return max(scores)
+        return max(_explained(values[:, k], out_of_fold(codes, values[:, k], fold)) for k in range(values.shape[1]))
     weights = values.sum(axis=0)
-    scores = [gini(values[:, k], out_of_fold(codes, values[:, k], fold)) for k in range(values.shape[1])]
+    scores = [_gini_by_fold(codes, values[:, k], fold) for k in range(values.shape[1])]
     usable = [(score, weight) for score, weight in zip(scores, weights, strict=True) if not np.isnan(score)]
     total = sum(weight for _, weight in usable)
     return float(sum(score * weight for score, weight in usable) / total) if total else 0.0
+
+
+def _gini_by_fold(codes: Codes, outcome: Vector, fold: Codes) -> float:
+    """The mean Gini coefficient of the folds, from counts alone.
+
+    Never over the pooled folds: a level with many positives in one fold has few in the others, which would rank the
+    rows of a useless column backwards.
+    """
+    import numpy as np
+
+    levels = int(codes.max()) + 1
+    cell = fold * levels + codes
+    size = np.bincount(cell, minlength=FOLDS * levels).reshape(FOLDS, levels)
+    positive = np.bincount(cell, outcome, minlength=FOLDS * levels).reshape(FOLDS, levels)
+    others = size.sum(axis=0) - size
+    scores = (positive.sum(axis=0) - positive + SMOOTHING * float(outcome.mean())) / (others + SMOOTHING)
+    found: list[float] = []
+    for k in range(FOLDS):
+        filled = size[k] > 0
+        found.append(_gini(positive[k, filled], (size[k] - positive[k])[filled], scores[k, filled]))
+    return float(np.nanmean(found)) if not np.isnan(found).all() else float("nan")
 
 
 def _explained(truth: Vector, fitted: Vector) -> float:

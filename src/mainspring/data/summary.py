@@ -253,7 +253,9 @@ def _histogram(ordered: Vector, *, starts: int, whole: bool) -> Histogram:
     if whole and inner_high - inner_low < BINS:
         bins = int(inner_high - inner_low) + 1
         inner_low, inner_high = inner_low - 0.5, inner_high + 0.5
-    edges = np.linspace(inner_low, inner_high, bins + 1)
+    edges = (
+        np.linspace(inner_low / 2, inner_high / 2, bins + 1) * 2
+    )  # halves: the distance may exceed the largest float
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
     at = np.searchsorted(ordered, edges[1:-1], side="left")
     counts = np.diff(np.concatenate(([0], at, [n])))
