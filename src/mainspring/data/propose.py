@@ -120,7 +120,7 @@ def propose(
     if not features:
         raise InputError(
             f"No column is left to predict {quote(target)} from: every other one is empty, constant, a row id, "
-            f"personal or a leak. {' '.join(notes.reasons[-2:])}"
+            f"personal or a leak. What was found: {'; '.join(notes.reasons)}."
         )
     return _proposal(typed, name, target, time, entity, inferred, declared, features, summaries, tuple(leaks), notes)
 
@@ -175,6 +175,10 @@ def _time(
     births = [c.name for c in columns if (what := personal(typed[c.name], c)) is not None and "birth" in what]
     found = guess_time(typed, columns, but=[name for name in (target, entity, *births) if name is not None])
     if found is None:
+        return None
+    taken = {target, entity, found[0]}
+    if all(c.name in taken or c.type in ("constant", "id") for c in columns):
+        notes.reasons.append(f"{found[0]} stays a feature: it is the only column to learn from")
         return None
     notes.reasons.append(f"time {found[0]}: guessed, because {found[1]}")
     notes.comment("project.time", f"guessed: {found[1]}")
