@@ -91,6 +91,7 @@ def associate(
     Free texts, row ids and constant columns take no part. The *target* always does, where its kind allows.
     """
     import numpy as np
+    from threadpoolctl import threadpool_limits
 
     chosen, left_out = _chosen(columns, target)
     sample = frame.select(c.name for c in chosen)
@@ -101,11 +102,13 @@ def associate(
     categories = [c.name for c in chosen if c.name not in set(numeric)]
     values = _numbers(sample, numeric)
     codes = [_codes(sample[name]) for name in categories]
-    pearson = _correlation(values)
     names = numeric + categories
     matrix = np.full((len(names), len(names)), np.nan)
     k = len(numeric)
-    matrix[:k, :k] = _correlation(_ranks(values))
+    # products so small are done before a second thread wakes up, and waiting for one costs more on busy cores
+    with threadpool_limits(1, user_api="blas"):
+        pearson = _correlation(values)
+        matrix[:k, :k] = _correlation(_ranks(values))
     for i, code in enumerate(codes):
         matrix[k + i, :k] = matrix[:k, k + i] = _correlation_ratio(code, values)
         for j in range(i):
