@@ -1,8 +1,7 @@
-"""Between the columns and Python: times, JSON, identifiers."""
+"""Between the columns and Python: times and JSON."""
 
 from __future__ import annotations
 
-import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,8 +43,3 @@ def to_json(value: Any) -> str:
 def from_json(text: str) -> Any:
     """The plain values of the JSON *text*."""
     return msgspec.json.decode(text)
-
-
-def new_id() -> str:
-    """A new identifier: 32 hexadecimal digits, of which twelve are enough for people."""
-    return secrets.token_hex(16)

@@ -72,7 +72,7 @@ def open_sqlite(path: Path | None, *, clock: Clock, actor: str, create: bool) ->
         session = Session(file_engine(path), shared_connection=False, where=str(path))
         url = f"sqlite:///{path}"
     try:
-        prepare(session, where=str(path) if path else "in memory")
+        prepare(session, path=path)
     except Exception as error:
         session.close()
         raise translate(error, str(path)) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,9 @@ REVISIONS = ("0001",)
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 
 
-def prepare(session: Session, *, where: str, location: Path = SCRIPTS, revisions: tuple[str, ...] = REVISIONS) -> None:
+def prepare(
+    session: Session, *, path: Path | None, location: Path = SCRIPTS, revisions: tuple[str, ...] = REVISIONS
+) -> None:
     """Make the tables of a new database, or migrate an old one.
 
     Several processes may do so at once: the first holds the write lock, the others find the work done. Raises
@@ -29,10 +33,11 @@ def prepare(session: Session, *, where: str, location: Path = SCRIPTS, revisions
     if session.read(_revision) == revisions[-1]:
         return
     with session.together():
-        session.write(lambda connection: _bring_up(connection, where, location, revisions))
+        session.write(lambda connection: _bring_up(connection, path, location, revisions))
 
 
-def _bring_up(connection: Connection, where: str, location: Path, revisions: tuple[str, ...]) -> None:
+def _bring_up(connection: Connection, path: Path | None, location: Path, revisions: tuple[str, ...]) -> None:
+    where = str(path or "in memory")
     found = _revision(connection)  # once more, now that nobody else writes
     if found == revisions[-1]:
         return
@@ -51,7 +56,24 @@ def _bring_up(connection: Connection, where: str, location: Path, revisions: tup
             f"{found}, this one knows "
             f"{revisions[-1]}). Upgrade with `pip install --upgrade mainspring`, or use another workspace."
         )
+    if path is not None:
+        _keep_copy(path, found)
     _upgrade(connection, location)
+
+
+def _keep_copy(path: Path, revision: str) -> Path:
+    """A copy of the database beside it, as it was before the upgrade."""
+    copy = path.with_name(f"{path.name}.before-upgrade-from-{revision}")
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+    except (OSError, sqlite3.Error) as error:
+        copy.unlink(missing_ok=True)
+        raise LedgerError(
+            f"The workspace {path} is of an older Mainspring and must be upgraded, but no copy could be made first "
+            f"({error}). Free some space and try again."
+        ) from error
+    return copy
 
 
 def _create(connection: Connection, revision: str) -> None:

@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any, Literal
 
 from mainspring.core.errors import InputError, NotFound, listed
+from mainspring.ledger.identity import new_id
 from mainspring.ledger.ports.runs import History, Point, Provenance, Run, RunPage, RunQuery, RunStatus
-from mainspring.ledger.sql.codec import from_json, from_micros, maybe_from_micros, new_id, to_json, to_micros
+from mainspring.ledger.sql.codec import from_json, from_micros, maybe_from_micros, to_json, to_micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -139,7 +140,7 @@ class SqlRuns:
                 raise NotFound.among("metric", metric, known)
             # the raw cursor: ten thousand row objects would cost more than reading them
             cursor: Any = connection.exec_driver_sql(
-                "SELECT step, value, time FROM points WHERE series = ? ORDER BY position", (found,)
+                "SELECT step, value, time / 1e6 FROM points WHERE series = ? ORDER BY position", (found,)
             ).cursor
             rows: list[Any] = cursor.fetchall()
             return rows
@@ -149,7 +150,7 @@ class SqlRuns:
         if list(steps) != sorted(steps):
             steps, values, times = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
         numbers = values if None not in values else tuple(math.nan if value is None else value for value in values)
-        return History(name=metric, steps=steps, values=numbers, times=tuple(time / 1e6 for time in times))
+        return History(name=metric, steps=steps, values=numbers, times=times)
 
     def search(self, query: RunQuery) -> RunPage:
         """The runs that match."""
@@ -270,14 +271,47 @@ def _number(value: float) -> float | None:
 
 def _search(connection: Connection, query: RunQuery) -> RunPage:
     wheres, values = _conditions(connection, query)
-    joins, order, order_values = _order(query)
     where = " AND ".join(wheres)
     total = connection.exec_driver_sql(f"SELECT count(*) FROM runs r WHERE {where}", tuple(values)).scalar_one()
-    rows = connection.exec_driver_sql(
-        f"SELECT {_COLUMNS} {_FROM} {joins} WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # names are constants
-        (*order_values, *values, query.limit, query.offset),
-    ).fetchall()
+    rows = (
+        _by_start(connection, query, where, values)
+        if query.order == "started"
+        else _by_metric(connection, query, where, values)
+    )
     return RunPage(runs=tuple(_with_facts(connection, rows)), total=int(total))
+
+
+def _by_start(connection: Connection, query: RunQuery, where: str, values: Sequence[Any]) -> list[Any]:
+    way = "DESC" if query.descending else "ASC"
+    statement = f"SELECT {_COLUMNS} {_FROM} WHERE {where} ORDER BY r.started {way}, r.id {way} LIMIT ? OFFSET ?"
+    return list(connection.exec_driver_sql(statement, (*values, query.limit, query.offset)))
+
+
+def _by_metric(connection: Connection, query: RunQuery, where: str, values: Sequence[Any]) -> list[Any]:
+    """Runs that have the metric, along its index, and then those that have not: one query for both would sort all."""
+    kind, _, name = query.order.partition(":")
+    if kind != "metric" or not name:
+        raise InputError(f"Expected the order 'started' or 'metric:NAME', got {query.order!r}.")
+    way = "DESC" if query.descending else "ASC"
+    joined = (
+        "FROM series o CROSS JOIN runs r ON r.id = o.run LEFT JOIN runs p ON p.id = r.parent"  # CROSS: in this order
+    )
+    having = f"{joined} WHERE o.name = ? AND {where}"
+    statement = (
+        f"SELECT {_COLUMNS} {having} AND o.value IS NOT NULL ORDER BY o.value {way}, o.run DESC LIMIT ? OFFSET ?"
+    )
+    rows = list(connection.exec_driver_sql(statement, (name, *values, query.limit, query.offset)))
+    if len(rows) == query.limit:
+        return rows
+    counted = f"SELECT count(*) {having} AND o.value IS NOT NULL"
+    measured = int(connection.exec_driver_sql(counted, (name, *values)).scalar_one())
+    without = (
+        f"SELECT {_COLUMNS} {_FROM} WHERE {where} AND NOT EXISTS (SELECT 1 FROM series o WHERE o.run "
+        "= r.id AND o.name = ? "
+        "AND o.value IS NOT NULL) ORDER BY r.started DESC, r.id DESC LIMIT ? OFFSET ?"
+    )
+    page = (query.limit - len(rows), max(0, query.offset - measured))
+    return rows + list(connection.exec_driver_sql(without, (*values, name, *page)))
 
 
 def _conditions(connection: Connection, query: RunQuery) -> tuple[list[str], list[Any]]:
@@ -302,17 +336,6 @@ def _conditions(connection: Connection, query: RunQuery) -> tuple[list[str], lis
             wheres.append(f"r.id IN (SELECT run FROM {table} WHERE name = ? AND value = ?)")  # a constant
             values += [name, to_json(value) if table == "params" else value]
     return wheres, values
-
-
-def _order(query: RunQuery) -> tuple[str, str, list[Any]]:
-    way = "DESC" if query.descending else "ASC"
-    if query.order == "started":
-        return "", f"r.started {way}, r.id {way}", []
-    kind, _, name = query.order.partition(":")
-    if kind != "metric" or not name:
-        raise InputError(f"Expected the order 'started' or 'metric:NAME', got {query.order!r}.")
-    joins = "LEFT JOIN series o ON o.run = r.id AND o.name = ?"
-    return joins, f"o.value IS NULL, o.value {way}, r.started DESC, r.id DESC", [name]
 
 
 def _with_facts(connection: Connection, rows: Sequence[Any]) -> list[Run]:

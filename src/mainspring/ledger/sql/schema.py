@@ -47,7 +47,7 @@ runs = Table(
     Index(None, "started"),
     Index(None, "experiment", "started"),
     Index(None, "kind", "started"),
-    Index(None, "parent"),
+    Index(None, "parent", "started"),
 )
 params = Table(
     "params",
