@@ -37,6 +37,7 @@ SMALLEST = 0.01
 TESTS = 7
 """So many statistics judge a column."""
 _SHARES = ("nulls", "unusable")
+_OF_ROWS = (*_SHARES, "unseen")
 _READ_AS = {"number": "number", "time": "date", "level": "category", "empty": "value", "opaque": "value"}
 
 
@@ -47,6 +48,7 @@ class ColumnDrift:
     ``psi``, ``js`` (distance, base 2), ``ks`` and ``shift`` (see :mod:`mainspring.monitor.statistic`) are None
     where there was nothing to measure; ``band`` gives for each measured one the value it stays below while nothing
     has changed (``shift`` by its size). ``outside`` names what left its band; ``chance`` is the column's p-value.
+    ``shares``: of rows that are null (``nulls``), unusable, or beyond what the reference had (``unseen``).
     ``unseen``: levels that the reference never had, with their rows. ``before`` and ``after`` hold the shares of
     nulls and the (winsorised) means. ``note`` says in words what else happened: missing, another type, a clock.
     """
@@ -62,6 +64,7 @@ class ColumnDrift:
     band: dict[str, float] = field(default_factory=dict)
     outside: tuple[str, ...] = ()
     chance: float = 1.0
+    shares: dict[str, float] = field(default_factory=dict)
     unseen: dict[str, int] = field(default_factory=dict)
     before: dict[str, float] = field(default_factory=dict)
     after: dict[str, float] = field(default_factory=dict)
@@ -72,7 +75,8 @@ class ColumnDrift:
         return {
             "name": self.name, "kind": self.kind, "drifted": self.drifted, "rows": self.rows,
             "psi": self.psi, "js": self.js, "ks": self.ks, "shift": self.shift, "band": dict(self.band),
-            "outside": list(self.outside), "chance": self.chance, "unseen": dict(self.unseen),
+            "outside": list(self.outside), "chance": self.chance, "shares": dict(self.shares),
+            "unseen": dict(self.unseen),
             "before": dict(self.before), "after": dict(self.after), "note": self.note,
         }  # fmt: skip
 
@@ -186,6 +190,7 @@ def _finding(
         name=name, kind=column.kind, drifted=absent or bool(judged), rows=window.present,
         psi=measured.value("psi"), js=measured.value("js"), ks=measured.value("ks"), shift=measured.value("shift"),
         band=measured.band(level / TESTS), outside=judged, chance=0.0 if absent else measured.chance(TESTS),
+        shares={what: found.value for what, found in measured.findings.items() if what in _OF_ROWS},
         unseen=dict(sorted(window.unseen.items(), key=lambda item: (-item[1], item[0]))),
         before=_state(column, column.profile), after=_state(column, window), note=_note(column, window),
     )  # fmt: skip

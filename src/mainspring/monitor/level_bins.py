@@ -68,6 +68,14 @@ class LevelBins:
             unseen = dict(zip(strange["level"].to_list(), strange["rows"].to_list(), strict=True))
         return places, unseen
 
+    def places(self, values: pl.Series) -> Ints:
+        """The place of each of *values* (without nulls), shape (n,)."""
+        import polars as pl
+
+        text = values.cast(pl.String)
+        found = text.replace_strict(list(self.levels), list(range(len(self.levels))), default=len(self.levels))
+        return found.cast(pl.Int64).to_numpy().astype(np.int64)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {"levels": list(self.levels), "closed": self.closed}

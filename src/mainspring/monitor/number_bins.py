@@ -120,6 +120,14 @@ class NumberBins:
                 total += np.bincount(bits, minlength=CELLS)
         return total
 
+    def places(self, values: NDArray[Any]) -> Ints:
+        """The place of each of the finite *values*, shape (n,); for fitting on rows, slower than counting."""
+        edges = np.asarray([self.low, *self.edges, self.high])
+        found = np.searchsorted(edges[1:-1], values.astype(np.float64), side="left") + 1
+        found[values < self.low] = 0
+        found[values > self.high] = self.size - 1
+        return found.astype(np.int64)
+
     def moments(self, rows: int, steps: int, squares: int) -> tuple[float, float]:
         """Mean and standard deviation in the column's units, from the sums of :meth:`count` (winsorised)."""
         if not rows:

@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
     import polars as pl
     from numpy.typing import NDArray
+
+    from mainspring.contract import Contract
+    from mainspring.monitor.quality import RuleCounts
 
 BINS = 32
 SAMPLE = 8_192
@@ -66,17 +69,29 @@ class ReferenceColumn:
 
 @dataclass(frozen=True)
 class Reference:
-    """What windows are compared with: per column bins and counts, fitted once on the training rows."""
+    """What windows are compared with: per column bins and counts, fitted once on the training rows.
+
+    ``rules``: how often the reference itself broke the contract, see :mod:`mainspring.monitor.quality`.
+    """
 
     rows: int
     columns: dict[str, ReferenceColumn]
+    rules: RuleCounts = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, table: Any, *, columns: Iterable[str] | None = None, bins: int = BINS) -> Reference:
+    def fit(
+        cls,
+        table: Any,
+        *,
+        columns: Iterable[str] | None = None,
+        bins: int = BINS,
+        contract: Contract | None = None,
+    ) -> Reference:
         """Fit on *table*: a frame, a Parquet path (streamed, memory bounded), or another file.
 
-        *columns*: all where None. *bins*: at most so many bins for an ordered column. Raises InputError for a
-        table without rows, NotFound for a column that is not there.
+        *columns*: all where None. *bins*: at most so many bins for an ordered column. *contract*: its column rules are
+        counted as well, so that a window is held against what was usual (reads the table whole). Raises InputError for
+        a table without rows, NotFound for a column that is not there.
         """
         source = source_of(table)
         names = list(source.types) if columns is None else list(columns)
@@ -88,7 +103,12 @@ class Reference:
         if not 2 <= bins <= number_bins.CELLS // 4:
             raise InputError(f"bins must lie between 2 and {number_bins.CELLS // 4}, got {bins}.")
         fitted = source.each(lambda name: _fit_column(source, name, bins), names)
-        return cls(source.rows, dict(zip(names, fitted, strict=True)))
+        rules: RuleCounts = {}
+        if contract is not None:
+            from mainspring.monitor.quality import count_rules
+
+            rules = count_rules(source.frame(), contract, names)
+        return cls(source.rows, dict(zip(names, fitted, strict=True)), rules)
 
     def profile(self, table: Any) -> WindowProfile:
         """Count *table* (a frame, a path, a Parquet path that is streamed) in the reference's bins.
@@ -118,7 +138,8 @@ class Reference:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values; a few kilobytes a column."""
         columns = {name: column.as_dict() for name, column in self.columns.items()}
-        return {"format": FORMAT, "rows": self.rows, "columns": columns}
+        rules = [[column, rule, *counts] for (column, rule), counts in self.rules.items()]
+        return {"format": FORMAT, "rows": self.rows, "columns": columns, "rules": rules}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Reference:
@@ -126,7 +147,8 @@ class Reference:
         if raw.get("format") != FORMAT:
             raise InputError(f"The profile has format {raw.get('format')!r}, this version reads format {FORMAT}.")
         columns = {name: ReferenceColumn.from_dict(column) for name, column in raw["columns"].items()}
-        return cls(int(raw["rows"]), columns)
+        rules = {(column, rule): (int(failed), int(rows)) for column, rule, failed, rows in raw["rules"]}
+        return cls(int(raw["rows"]), columns, rules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ class Source(Protocol):
     def parts(self, column: str) -> Iterator[pl.Series]:
         """The column in stretches, in row order."""
 
+    def frame(self) -> pl.DataFrame:
+        """The whole table in memory."""
+
     def each(self, work: Callable[[str], _ANSWER], columns: Sequence[str]) -> list[_ANSWER]:
         """Do *work* for each of *columns*, on as many threads as pay for this source."""
 
@@ -64,6 +67,10 @@ class FrameSource:
         """The column, chunk by chunk as it lies in memory."""
         values = self._frame.get_column(column)
         yield from values.get_chunks() if values.n_chunks() > 1 else (values,)
+
+    def frame(self) -> pl.DataFrame:
+        """The frame itself."""
+        return self._frame
 
     def each(self, work: Callable[[str], _ANSWER], columns: Sequence[str]) -> list[_ANSWER]:
         """Texts are counted on a second thread while numbers are counted here."""
@@ -114,6 +121,12 @@ class ParquetSource:
         with self._open(column) as file:
             for batch in file.iter_batches(BATCH, columns=[column], use_threads=False):
                 yield pl.Series(column, batch.column(0))
+
+    def frame(self) -> pl.DataFrame:
+        """The whole file in memory."""
+        import polars as pl
+
+        return pl.read_parquet(self._path)
 
     def each(self, work: Callable[[str], _ANSWER], columns: Sequence[str]) -> list[_ANSWER]:
         """Two columns at a time."""

@@ -1,0 +1,93 @@
+"""Concept drift on the labelled stream: a loss that has risen and stays so.
+
+A cumulative sum (E. S. Page, "Continuous inspection schemes", 1954; the Page-Hinkley test is its sibling) adds up how
+much each row's loss exceeds what it was on the reference, less an allowance, and starts again at zero whenever that
+falls below zero. A rise too small for any single window adds up over several. The alarm threshold follows from the
+number of rows between two false alarms by D. Siegmund's approximation (*Sequential Analysis*, 1985).
+
+Concept drift cannot be seen without labels; this is where it is seen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+RISE = 0.25
+"""The rise, in deviations of a row's loss, that is found soonest; half of it is the allowance."""
+_OVERSHOOT = 1.166
+
+Floats: TypeAlias = "NDArray[np.float64]"
+
+
+@dataclass(frozen=True, slots=True)
+class LossStream:
+    """The state of the sum after the rows so far. A value: :meth:`update` returns the next one.
+
+    ``mean`` and ``deviation``: a row's loss on the reference. ``quiet_rows``: the mean number of rows between two
+    false alarms. ``level``: the sum now, in deviations. ``peak``: the largest since the last :meth:`update` began.
+    """
+
+    mean: float
+    deviation: float
+    quiet_rows: float
+    level: float = 0.0
+    peak: float = 0.0
+    rows: int = 0
+
+    @property
+    def threshold(self) -> float:
+        """The sum at which the alarm is raised."""
+        return threshold(self.quiet_rows)
+
+    @property
+    def raised(self) -> bool:
+        """Whether the last update passed the threshold."""
+        return self.peak > self.threshold
+
+    def update(self, losses: Floats) -> LossStream:
+        """The state after n more rows' *losses* (n,), in the order of their time; NaN are passed over."""
+        known = losses[~np.isnan(losses)]
+        if not len(known) or not self.deviation > 0:
+            return replace(self, peak=self.level, rows=self.rows + len(known))
+        steps = (known - self.mean) / self.deviation - RISE / 2
+        walk = np.concatenate(([self.level], self.level + np.cumsum(steps)))
+        # the sum that restarts at zero is the walk less its lowest point so far, where that is below zero
+        sums = walk - np.minimum(np.minimum.accumulate(walk), 0.0)
+        return replace(self, level=float(sums[-1]), peak=float(sums[1:].max()), rows=self.rows + len(known))
+
+    def restarted(self) -> LossStream:
+        """The state after something was done about an alarm."""
+        return replace(self, level=0.0, peak=0.0, rows=0)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        names = ("mean", "deviation", "quiet_rows", "level", "peak", "rows")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> LossStream:
+        """Read :meth:`as_dict` back."""
+        return cls(**raw)
+
+
+def threshold(quiet_rows: float) -> float:
+    """The threshold that a quiet stream passes once in *quiet_rows* rows on the average.
+
+    Siegmund's rows between alarms are (exp(2kb) - 2kb - 1) / (2k²), with the allowance k and b the threshold + 1.166.
+
+    >>> round(threshold(1e6), 1)
+    40.2
+    """
+    k = RISE / 2
+    wanted = 2 * k * k * max(quiet_rows, 1.0)
+    x = math.log1p(wanted)
+    for _ in range(50):
+        x = math.log(wanted + x + 1)
+    return max(x / (2 * k) - _OVERSHOOT, 0.0)
