@@ -163,6 +163,31 @@ def test_drift(run: Any, tmp_path: Path) -> None:
     assert "1 of 2 columns have drifted" in run("drift", tmp_path / "then.parquet", tmp_path / "now.csv").out
 
 
+def test_versions_of_a_dataset_are_listed_shown_and_compared(run: Any, here: Path) -> None:
+    from mainspring.store.formats import save
+    from mainspring.workspace import Workspace
+
+    assert "No datasets yet" in run("list").out
+    with Workspace.open(here) as workspace:
+        for source in ("good.csv", "bad.csv"):
+            frame = pl.read_csv(here / source)
+            digest = save(workspace.store, frame).digest
+            schema = {name: str(dtype) for name, dtype in frame.schema.items()}
+            workspace.ledger.datasets.create("loans", digest=digest, rows=frame.height, schema=schema, source=source)
+    (newest,) = run("list", "--json").json
+    assert (newest["name"], newest["version"], newest["rows"], newest["source"]) == ("loans", 2, 3, "bad.csv")
+    assert "loans" in run("list").out
+    shown = run("show", "loans/1", "--json").json
+    assert (shown["version"], shown["schema"]["sex"]) == (1, "String")
+    assert [version["version"] for version in shown["versions"]] == [2, 1]
+    assert "loans/2: 3 columns" in run("show", "loans").out
+    assert run("diff", "loans/1", "loans/2", "--json").json["added"] == 2
+    assert run("diff", "loans/1", "good.csv", "--json").json["equal"] is True
+    missing = run("show", "loanz")
+    assert (missing.code, "Did you mean loans?" in missing.err) == (2, True)
+    assert run("diff", "loans/9", "good.csv").code == 2
+
+
 def test_outside_a_project_a_contract_is_asked_for(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "good.csv").write_text(GOOD)

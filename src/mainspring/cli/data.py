@@ -271,13 +271,9 @@ def _verdicts(contract: Contract, frame: pl.DataFrame) -> tuple[Verdict, ...]:
 
     if not any("data" in METRICS[requirement.metric].stages for requirement in contract.requirements):
         return ()
-    import numpy as np
-
-    from mainspring.core.predictions import Predictions
     from mainspring.evaluate.requirements import verdicts
 
-    nothing = Predictions(values=np.full(frame.height, np.nan))
-    return verdicts(contract, None, nothing, frame, stage="data")
+    return verdicts(contract, None, None, frame, stage="data")
 
 
 # --- what people see -------------------------------------------------------------------------------------------------

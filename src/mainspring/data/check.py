@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 EXAMPLES = 5
 ROW, REASONS = "__row", "__reasons"
 _MASKED = "•••"
+_HEAD, _REPEATED = 1000, 0.2
+"""A column whose first thousand rows have fewer than two hundred distinct values is asked about each value once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,9 @@ class _Outcome:
 def _rules(column: Column, table: pl.DataFrame) -> Sequence[Rule]:
     if column.name not in table.columns:
         return [Rule(column=column.name, name="missing column", reason=f"column {column.name} is missing")]
-    return list(rules(column, table.schema[column.name]))
+    head = table[column.name].head(_HEAD)
+    repetitive = not head.dtype.is_nested() and head.n_unique() < head.len() * _REPEATED
+    return list(rules(column, head.dtype, repetitive=repetitive))
 
 
 def _judge(table: pl.DataFrame, every: Sequence[Rule]) -> list[_Outcome]:

@@ -50,8 +50,10 @@ class Rule:
     allowed: float = 0.0
 
 
-def rules(column: Column, dtype: pl.DataType) -> Iterator[Rule]:
+def rules(column: Column, dtype: pl.DataType, *, repetitive: bool = False) -> Iterator[Rule]:
     """The rules that *column* declares, for a frame where it has type *dtype*.
+
+    With *repetitive* the column has few distinct values, which are then asked about once each.
 
     Values are judged as the declared type: text that holds numbers or dates is read as such, and what cannot be read
     breaks the rule ``type`` and no other. NaN counts as missing.
@@ -84,11 +86,10 @@ def rules(column: Column, dtype: pl.DataType) -> Iterator[Rule]:
         )
     if values is not None:
         yield from _of_values(column, values, dtype)
+        yield from _of_texts(column, values.cast(pl.String), values.count(), repetitive=repetitive)
 
 
 def _of_values(column: Column, values: pl.Expr, dtype: pl.DataType) -> Iterator[Rule]:
-    import polars as pl
-
     name = column.name
     floats = column.type in ("number", "integer") and not dtype.is_integer()
     present = values.is_not_null() & values.is_not_nan() if floats else values.is_not_null()
@@ -121,26 +122,6 @@ def _of_values(column: Column, values: pl.Expr, dtype: pl.DataType) -> Iterator[
             suspected=values.max() > high,
             looked_at=looked_at,
         )
-    if column.categories is not None:
-        outside = ~values.cast(pl.String).is_in(list(column.categories))
-        yield Rule(
-            column=name,
-            name="categories",
-            reason=f"{name} is none of {listed(column.categories, limit=5)}",
-            broken=outside.fill_null(value=False),
-            suspected=outside.any(),
-            looked_at=looked_at,
-        )
-    if column.pattern is not None:
-        unlike = ~_matches(values.cast(pl.String), column.pattern)
-        yield Rule(
-            column=name,
-            name="pattern",
-            reason=f"{name} does not match {column.pattern}",
-            broken=unlike.fill_null(value=False),
-            suspected=unlike.any(),
-            looked_at=looked_at,
-        )
     if column.unique:
         yield Rule(
             column=name,
@@ -148,6 +129,30 @@ def _of_values(column: Column, values: pl.Expr, dtype: pl.DataType) -> Iterator[
             reason=f"{name} repeats an earlier row",
             broken=~values.is_first_distinct() & present,
             suspected=values.drop_nulls().n_unique() < values.count(),
+            looked_at=looked_at,
+        )
+
+
+def _of_texts(column: Column, texts: pl.Expr, looked_at: pl.Expr, *, repetitive: bool) -> Iterator[Rule]:
+    name = column.name
+    asked = texts.unique() if repetitive else texts
+    if column.categories is not None:
+        declared = list(column.categories)
+        yield Rule(
+            column=name,
+            name="categories",
+            reason=f"{name} is none of {listed(declared, limit=5)}",
+            broken=(~texts.is_in(declared)).fill_null(value=False),
+            suspected=(~asked.is_in(declared)).any(),
+            looked_at=looked_at,
+        )
+    if column.pattern is not None:
+        yield Rule(
+            column=name,
+            name="pattern",
+            reason=f"{name} does not match {column.pattern}",
+            broken=(~_matches(texts, column.pattern)).fill_null(value=False),
+            suspected=(~_matches(asked, column.pattern)).any(),
             looked_at=looked_at,
         )
 
