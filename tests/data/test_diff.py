@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -51,6 +52,13 @@ def test_the_distance_of_numbers_is_kolmogorov_smirnov() -> None:
     assert diff({"v": before}, {"v": after}).columns[0].distance == pytest.approx(ks_2samp(before, after).statistic)
     shares = diff({"v": ["a", "a", "b", "b"]}, {"v": ["a", "c"]}).columns[0]
     assert shares.distance == pytest.approx(0.5)
+
+
+def test_the_same_moments_in_other_units_are_equal() -> None:
+    moments = pl.Series("t", [datetime(2026, 1, 1), datetime(2026, 1, 2, 3, 4, 5)])
+    found = diff({"t": moments.cast(pl.Datetime("ms"))}, {"t": moments.cast(pl.Datetime("us"))})
+    assert (found.added, found.removed, found.columns[0].distance) == (0, 0, 0.0)
+    assert not found.equal  # the type did change
 
 
 def test_mistakes() -> None:

@@ -144,12 +144,26 @@ def _alike(old: pl.DataFrame, new: pl.DataFrame, common: Sequence[str]) -> tuple
         here, there = old.schema[name], new.schema[name]
         if here == there and not here.is_nested() and here not in (pl.Categorical, pl.Enum):
             continue
-        to = pl.Float64 if here.is_numeric() and there.is_numeric() else pl.String
+        to = _common(here, there)
         left, right = left.with_columns(_cast(left[name], to)), right.with_columns(_cast(right[name], to))
     return left, right
 
 
-def _cast(series: pl.Series, to: type[pl.DataType]) -> pl.Series:
+def _common(here: pl.DataType, there: pl.DataType) -> pl.DataType:
+    """A type that holds the values of both: text where nothing narrower does."""
+    import polars as pl
+
+    if here.is_integer() and there.is_integer() and pl.UInt64 not in (here, there):
+        return pl.Int64()
+    if here.is_numeric() and there.is_numeric():
+        return pl.Float64()
+    zoned = [getattr(each, "time_zone", None) is not None for each in (here, there)]
+    if all(each in (pl.Date, pl.Datetime) for each in (here, there)) and zoned[0] == zoned[1]:
+        return pl.Datetime("us", "UTC" if zoned[0] else None)
+    return pl.String()
+
+
+def _cast(series: pl.Series, to: pl.DataType) -> pl.Series:
     import polars as pl
 
     if series.dtype.is_nested():
@@ -204,8 +218,8 @@ def _column(old: pl.Series, new: pl.Series, cells: tuple[int, tuple[dict[str, An
     if old.dtype.is_numeric() and new.dtype.is_numeric():
         measured = {"mean_before": _mean(old), "mean_after": _mean(new)}
         distance = _gap(old.cast(pl.Float64), new.cast(pl.Float64))
-    elif old.dtype.is_temporal() and old.dtype == new.dtype:
-        distance = _gap(old.to_physical().cast(pl.Float64), new.to_physical().cast(pl.Float64))
+    elif old.dtype.is_temporal() and new.dtype.is_temporal() and (to := _common(old.dtype, new.dtype)) != pl.String:
+        distance = _gap(*(each.cast(to).to_physical().cast(pl.Float64) for each in (old, new)))
     else:
         left, right = _shares(old), _shares(new)
         distance = None if not left or not right else _variation(left, right)
@@ -246,15 +260,11 @@ def _gap(old: pl.Series, new: pl.Series) -> float | None:
 
 def _shares(series: pl.Series) -> dict[str, float]:
     """The share of every value among the present ones, the most frequent first."""
-    values = _cast(series.drop_nulls(), _string())
-    counts = values.value_counts(sort=True, name="\0count")
-    return {value: count / max(values.len(), 1) for value, count in counts.iter_rows()}
-
-
-def _string() -> type[pl.DataType]:
     import polars as pl
 
-    return pl.String
+    values = _cast(series.drop_nulls(), pl.String())
+    counts = values.value_counts(sort=True, name="\0count")
+    return {value: count / max(values.len(), 1) for value, count in counts.iter_rows()}
 
 
 def _variation(left: dict[str, float], right: dict[str, float]) -> float:
