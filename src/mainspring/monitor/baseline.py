@@ -17,7 +17,7 @@ from mainspring.evaluate.outcome import Outcome
 from mainspring.monitor.expectation import Expectation
 from mainspring.monitor.loss_model import LossModel
 from mainspring.monitor.profile import Reference
-from mainspring.monitor.spread import LARGEST, Spread, spread
+from mainspring.monitor.spread import LARGEST, Spread, spreads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -86,10 +86,9 @@ class Baseline:
         return cls(
             task=outcome.task,
             rows=len(outcome),
-            spreads={
-                name: spread(build(name, part, setting), value=value, rows=len(outcome), seed=seed)
-                for name, value in values.items()
-            },
+            spreads=spreads(
+                {name: build(name, part, setting) for name in names}, values=values, rows=len(outcome), seed=seed
+            ),
             predictions=Reference.fit(prediction_frame(predictions, positive=positive)),
             loss=float(losses.mean()) if len(losses) else float("nan"),
             loss_deviation=float(losses.std()) if len(losses) else float("nan"),

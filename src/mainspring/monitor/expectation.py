@@ -21,7 +21,7 @@ from mainspring.core.estimate import Estimate
 from mainspring.evaluate.metric import Setting, build
 from mainspring.monitor.bands import normal_bound
 from mainspring.monitor.calibration import Calibration
-from mainspring.monitor.spread import Spread, spread, weights_of
+from mainspring.monitor.spread import LARGEST, Spread, spreads, value_of, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,17 +57,20 @@ class Expectation:
         scores = outcome.probabilities
         found = tuple(Calibration.fit(scores[:, label], outcome.truth == label) for label in range(outcome.known))
         bare = cls(found, {}, {})
-        part = _part(outcome, seed)
+        part = _part(outcome, seed, most=LARGEST)
         share = bare.chances(part.probabilities)
         virtual = _virtual(part)
-        spreads, offsets = {}, {}
-        for name, realised in metrics.items():
-            statistic = build(name, virtual, Setting(cost=cost))
-            value = _on(statistic, share)
-            if math.isfinite(value) and math.isfinite(realised):
-                offsets[name] = realised - value
-                spreads[name] = spread(statistic, value=realised, rows=len(outcome), share=share, seed=seed)
-        return cls(found, spreads, offsets)
+        statistics = {name: build(name, virtual, Setting(cost=cost)) for name in metrics}
+        offsets = {name: metrics[name] - value_of(statistic, share) for name, statistic in statistics.items()}
+        offsets = {name: offset for name, offset in offsets.items() if math.isfinite(offset)}
+        learned = {name: statistics[name] for name in offsets}
+        found_spreads = spreads(learned, values=metrics, rows=len(outcome), share=share, seed=seed)
+        return cls(found, found_spreads, offsets)
+
+    @property
+    def classes(self) -> int:
+        """The number of classes."""
+        return len(self.calibrations)
 
     def chances(self, scores: Floats, *, generator: np.random.Generator | None = None) -> Floats:
         """Calibrated chances of shape (n, classes), each row summing to one; redrawn where a *generator* is given."""
@@ -95,7 +98,7 @@ class Expectation:
         """
         if not len(outcome):
             return {}
-        part = _part(outcome, seed)
+        part = _part(outcome, seed, most=max(CELLS // self.classes, 100))
         generator = np.random.default_rng(seed)
         share = self.chances(part.probabilities)
         drawn = np.stack([self._labels(part.probabilities, generator) for _ in range(DRAWS)])
@@ -105,7 +108,7 @@ class Expectation:
             if name not in self.offsets:
                 continue
             statistic = build(name, virtual, Setting(cost=cost))
-            value = _on(statistic, share) + self.offsets[name]
+            value = value_of(statistic, share) + self.offsets[name]
             values = statistic.of(weights_of(statistic, drawn))
             half = normal_bound((1 - confidence) / 2) * float(np.nanstd(values)) if np.isfinite(values).any() else None
             low, high = (None, None) if half is None else (value - half, value + half)
@@ -138,9 +141,8 @@ class Expectation:
         )
 
 
-def _part(outcome: Outcome, seed: int) -> Outcome:
-    """At most :data:`CELLS` weighted rows' worth of *outcome*, by chance."""
-    most = max(CELLS // max(outcome.known, 1), 100)
+def _part(outcome: Outcome, seed: int, *, most: int) -> Outcome:
+    """At most so many rows of *outcome*, by chance."""
     if len(outcome) <= most:
         return outcome
     return outcome.take(np.sort(np.random.default_rng(seed).choice(len(outcome), most, replace=False)))
@@ -157,7 +159,3 @@ def _virtual(outcome: Outcome) -> Outcome:
         kept=np.tile(outcome.kept, classes),
         labelled=True,
     )
-
-
-def _on(statistic: Any, share: Floats) -> float:
-    return float(statistic.of(weights_of(statistic, share.T.reshape(1, -1)))[0])

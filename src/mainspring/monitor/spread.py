@@ -17,15 +17,19 @@ import numpy as np
 from mainspring.monitor.bands import normal_bound
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from mainspring.evaluate.statistic import Statistic
 
-SIZES = (50, 100, 200, 500, 1_000, 2_000, 5_000)
+SIZES = (50, 150, 500, 1_500, 5_000)
 RESAMPLES = 200
-LARGEST = 10_000
+LARGEST = 5_000
 """At most so many rows are resampled; the spread of more is that of these."""
 _DEFINED = 0.5
+_BLOCK = 25
+"""So many samples at a time keep the weights in a few megabytes."""
 
 Floats: TypeAlias = "NDArray[np.float64]"
 
@@ -88,31 +92,39 @@ class Spread:
         return cls(float(raw["value"]), int(raw["rows"]), **lists)
 
 
-def spread(statistic: Statistic, *, value: float, rows: int, share: Floats | None = None, seed: int = 0) -> Spread:
-    """Resample *statistic* at every size up to the number of its rows (:data:`SIZES`).
+def spreads(
+    statistics: Mapping[str, Statistic],
+    *,
+    values: Mapping[str, float],
+    rows: int,
+    share: Floats | None = None,
+    seed: int = 0,
+) -> dict[str, Spread]:
+    """Resample *statistics* of the same rows at every size up to their number (:data:`SIZES`), all on the same draws.
 
-    *value* and *rows* are those of the whole reference, of which the statistic may hold a part. *share*: shape (r, k),
-    where row j of the statistic's r·k stands for ``share[j]`` of a row (see :mod:`mainspring.monitor.expectation`).
+    *values* and *rows* are those of the whole reference, of which the statistics may hold a part. *share*: shape
+    (r, k), where row j·r + i of a statistic stands for ``share[i, j]`` of row i (an :class:`Expectation`'s weights).
     """
     generator = np.random.default_rng(seed)
-    given = statistic.rows if share is None else len(share)
-    found: dict[int, Floats] = {}
+    given = next((statistic.rows for statistic in statistics.values()), 0) if share is None else len(share)
+    drawn: dict[str, dict[int, Floats]] = {name: {} for name in statistics}
     for size in SIZES:
-        if size > max(given, SIZES[0]) or not given:
+        if not given or size > max(given, SIZES[0]):
             break
-        drawn = _draw(statistic, size, given, share, generator)
-        known = drawn[np.isfinite(drawn)]
-        if len(known) >= _DEFINED * RESAMPLES:
-            found[size] = known
-    around = value if not found else _value(statistic, share)
-    return Spread(
-        value,
-        rows,
-        tuple(found),
-        tuple(float(drawn.mean()) - around for drawn in found.values()),
-        tuple(float(drawn.std()) for drawn in found.values()),
-        tuple(_skewness(drawn) for drawn in found.values()),
-    )
+        for name, found in _draw(statistics, size, given, share, generator).items():
+            known = found[np.isfinite(found)]
+            if len(known) >= _DEFINED * RESAMPLES:
+                drawn[name][size] = known
+    return {
+        name: _summary(values[name], value_of(statistics[name], share), rows, found) for name, found in drawn.items()
+    }
+
+
+def value_of(statistic: Statistic, share: Floats | None) -> float:
+    """The statistic on its rows as they are, or as many as *share* says of each."""
+    if share is None:
+        return statistic.value
+    return float(statistic.of(weights_of(statistic, share.T.reshape(1, -1)))[0])
 
 
 def weights_of(statistic: Statistic, counts: Floats) -> Floats:
@@ -122,21 +134,33 @@ def weights_of(statistic: Statistic, counts: Floats) -> Floats:
     return np.array([np.bincount(statistic.fold, row, minlength=statistic.kinds) for row in counts])
 
 
-def _value(statistic: Statistic, share: Floats | None) -> float:
-    if share is None:
-        return statistic.value
-    return float(statistic.of(weights_of(statistic, share.T.reshape(1, -1)))[0])
+def _summary(value: float, around: float, rows: int, drawn: dict[int, Floats]) -> Spread:
+    return Spread(
+        value,
+        rows,
+        tuple(drawn),
+        tuple(float(found.mean()) - around for found in drawn.values()),
+        tuple(float(found.std()) for found in drawn.values()),
+        tuple(_skewness(found) for found in drawn.values()),
+    )
 
 
-def _draw(statistic: Statistic, size: int, given: int, share: Floats | None, generator: np.random.Generator) -> Floats:
-    values = np.empty(RESAMPLES)
-    block = 25  # so many samples at a time keep the weights in a few megabytes
-    for start in range(0, RESAMPLES, block):
-        picked = generator.integers(0, given, (block, size))
+def _draw(
+    statistics: Mapping[str, Statistic],
+    size: int,
+    given: int,
+    share: Floats | None,
+    generator: np.random.Generator,
+) -> dict[str, Floats]:
+    values = {name: np.empty(RESAMPLES) for name in statistics}
+    for start in range(0, RESAMPLES, _BLOCK):
+        block = slice(start, start + _BLOCK)
+        picked = generator.integers(0, given, (_BLOCK, size), dtype=np.int32)
         counts = np.array([np.bincount(row, minlength=given) for row in picked], dtype=np.float64)
         if share is not None:
             counts = np.concatenate([counts * share[:, label] for label in range(share.shape[1])], axis=1)
-        values[start : start + block] = statistic.of(weights_of(statistic, counts))
+        for name, statistic in statistics.items():
+            values[name][block] = statistic.of(weights_of(statistic, counts))
     return values
 
 
