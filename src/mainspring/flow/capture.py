@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections import deque
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ class Capture:
     def to(self, path: Path) -> Iterator[Log]:
         """Send everything that is printed inside the block to a log at *path*."""
         log = Log(path)
-        stream = io.TextIOWrapper(log, encoding="utf-8", errors="backslashreplace", write_through=True)
+        stream = io.TextIOWrapper(cast("Any", log), encoding="utf-8", errors="backslashreplace", write_through=True)
         before = sys.stdout, sys.stderr
         self._point(to_stray=True)
         sys.stdout = sys.stderr = stream

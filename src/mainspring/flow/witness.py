@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MOST_TEXT = 255
 """A text longer than this is no file name."""
 
+_KINDS = frozenset({"file", "folder", "names", "pattern", "contract"})
 _GLOB = frozenset("*?[")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PROJECT_FIELDS = frozenset(field.name for field in dataclasses.fields(ProjectSection))
@@ -102,6 +103,11 @@ class Witness:
         if path.is_relative_to(self._root):
             return not _is_hidden(path, self._root) and not is_own_code(path)
         return any(path.is_relative_to(folder) for folder in self._beyond)
+
+
+def is_seen(part: str) -> bool:
+    """Whether a part of a fingerprint comes from a witness."""
+    return part.partition(" ")[0] in _KINDS
 
 
 def look_again(root: Path, seen: Iterable[str], states: FileStates, contract: Contract | None) -> dict[str, str]:
