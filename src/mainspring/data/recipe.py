@@ -36,17 +36,23 @@ class Recipe:
 
     def apply(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Change, ...]]:
         """The cleaned frame and what each step changed. A step whose column the frame lacks does nothing."""
-        changes = []
+        changes: list[Change] = []
+        mended: dict[
+            str, pl.Series
+        ] = {}  # put into the frame together: a frame of thousands of columns is slow to change
         for step in self.steps:
             if isinstance(step, Duplicates):
+                frame = frame.with_columns(**mended)
+                mended = {}
                 kept = _distinct(frame, step)
                 changes.append(Change(step=step.name, column=None, changed=frame.height - kept.height))
                 frame = kept
             elif step.column in frame.columns:
-                mended = step.mend(plain_text(frame[step.column]))
-                frame = frame.with_columns(mended.series.alias(step.column))
-                changes.append(Change(step=step.name, column=step.column, changed=mended.changed, lost=mended.lost))
-        return frame, tuple(changes)
+                name = step.column
+                found = step.mend(mended[name] if name in mended else plain_text(frame[name]))
+                mended[name] = found.series
+                changes.append(Change(step=step.name, column=name, changed=found.changed, lost=found.lost))
+        return frame.with_columns(**mended), tuple(changes)
 
     def __add__(self, other: Recipe) -> Recipe:
         """One recipe, then the other."""

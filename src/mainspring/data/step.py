@@ -236,7 +236,8 @@ class Categories:
         for category in self.categories:
             fold = folded_category(category)
             known[fold] = None if fold in known else category  # two that differ in such things only are left alone
-        spellings = [value for value in series.drop_nulls().unique().to_list() if value not in self.categories]
+        declared = frozenset(self.categories)
+        spellings = [value for value in series.drop_nulls().unique().to_list() if value not in declared]
         mapping = {value: known.get(folded_category(value)) for value in spellings}
         renamed = {value: category for value, category in mapping.items() if category is not None}
         return _mended(series, series.replace(renamed)) if renamed else Mended(series)
