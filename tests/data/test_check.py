@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -131,6 +132,20 @@ def test_personal_values_are_masked_in_examples() -> None:
 def test_a_bound_that_is_no_date_names_the_column() -> None:
     with pytest.raises(ContractError, match=r"\[columns.v\] has the bound 'soon'"):
         one([date(2026, 1, 1)], type="date", minimum="soon")
+
+
+@pytest.mark.parametrize("kind", ["integer", "number", "category", "boolean", "text", "datetime", "date"])
+def test_values_of_any_other_type_break_the_type_rule_and_nothing_else(kind: Any) -> None:
+    strange: dict[str, list[Any]] = {"list": [[1]], "struct": [{"a": 1}], "bytes": [b"a"], "span": [timedelta(1)]}
+    for values in strange.values():
+        found = one([*values, None], type=kind, unique=True)
+        assert {name: result.failed for name, result in found.items()} == {"type": 1}
+
+
+def test_decimals_and_small_floats_are_numbers() -> None:
+    for values in ([Decimal("1.5"), Decimal("9.5")], pl.Series([1.5, 9.5], dtype=pl.Float32)):
+        assert one(values, type="number", maximum=5.0)["maximum"].failed == 1
+    assert one(pl.Series([0, 1, 2], dtype=pl.Float32), type="boolean")["type"].failed == 1
 
 
 @settings(max_examples=100, deadline=None)

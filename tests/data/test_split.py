@@ -110,6 +110,7 @@ def test_without_a_contract_time_is_the_only_date_column() -> None:
         ({"t": [5, 5, 5]}, {"by": "time", "column": "t"}, "leaves one part empty"),
         ({"k": list("abcdefgh")}, {"by": "stratified", "column": "k"}, "8 different values in 8 rows"),
         ({"a": [1, 2]}, {"by": "group"}, "needs a column"),
+        ({"a": [[1], [2]]}, {"by": "group", "column": "a"}, "holds values of type List(Int64)"),
     ],
 )
 def test_what_cannot_be_split(frame: dict[str, list[Any]], options: Any, expected: str) -> None:

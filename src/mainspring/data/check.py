@@ -7,6 +7,7 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.frames import as_frame
+from mainspring.data.content import is_opaque
 from mainspring.data.rule import Rule, RuleName, rules
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _rules(column: Column, table: pl.DataFrame) -> Sequence[Rule]:
     if column.name not in table.columns:
         return [Rule(column=column.name, name="missing column", reason=f"column {column.name} is missing")]
     head = table[column.name].head(_HEAD)
-    repetitive = not head.dtype.is_nested() and head.n_unique() < head.len() * _REPEATED
+    repetitive = not is_opaque(head.dtype) and head.n_unique() < head.len() * _REPEATED
     return list(rules(column, head.dtype, repetitive=repetitive))
 
 

@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+def is_opaque(dtype: pl.DataType) -> bool:
+    """Whether Polars can neither order nor compare the values of this type, nor write them as text."""
+    import polars as pl
+
+    return dtype.is_nested() or dtype in (pl.Object, pl.Binary)
+
+
 def frame_digest(frame: pl.DataFrame) -> str:
     """The BLAKE3 digest of names, types and values of *frame*, 64 hexadecimal digits.
 
@@ -35,7 +42,7 @@ def _add(hasher: blake3, series: pl.Series) -> None:
         series = series.cast(pl.String)
     if series.dtype == pl.Null:
         return
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Decimal):
+    if is_opaque(series.dtype) or series.dtype == pl.Decimal:
         series = pl.Series(series.name, [str(value) for value in series.to_list()])
     if series.dtype == pl.String:
         filled = series.fill_null("")

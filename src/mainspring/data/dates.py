@@ -102,4 +102,4 @@ def fitting(values: Sequence[str]) -> list[DateFormat]:
 
 def is_dated(value: str) -> bool:
     """Whether *value* has the shape of any known date format."""
-    return any(known.shape.fullmatch(value) for known in formats())
+    return any(map(str.isdigit, value)) and any(known.shape.fullmatch(value) for known in formats())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, NotFound, listed, quote
 from mainspring.core.frames import as_frame
+from mainspring.data.content import is_opaque
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -142,7 +143,7 @@ def _alike(old: pl.DataFrame, new: pl.DataFrame, common: Sequence[str]) -> tuple
     left, right = old.select(common), new.select(common)
     for name in common:
         here, there = old.schema[name], new.schema[name]
-        if here == there and not here.is_nested() and here not in (pl.Categorical, pl.Enum):
+        if here == there and not is_opaque(here) and here not in (pl.Categorical, pl.Enum):
             continue
         to = _common(here, there)
         left, right = left.with_columns(_cast(left[name], to)), right.with_columns(_cast(right[name], to))
@@ -166,7 +167,7 @@ def _common(here: pl.DataType, there: pl.DataType) -> pl.DataType:
 def _cast(series: pl.Series, to: pl.DataType) -> pl.Series:
     import polars as pl
 
-    if series.dtype.is_nested():
+    if is_opaque(series.dtype) or series.dtype == pl.Duration:
         return pl.Series(series.name, [None if value is None else str(value) for value in series.to_list()], dtype=to)
     return series.cast(to)
 

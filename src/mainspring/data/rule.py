@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mainspring.core.errors import ContractError, listed
+from mainspring.data.content import is_opaque
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def rules(column: Column, dtype: pl.DataType, *, repetitive: bool = False) -> It
 
 def _of_values(column: Column, values: pl.Expr, dtype: pl.DataType) -> Iterator[Rule]:
     name = column.name
-    floats = column.type in ("number", "integer") and not dtype.is_integer()
+    floats = column.type in ("number", "integer") and not (dtype.is_integer() or dtype.is_decimal())
     present = values.is_not_null() & values.is_not_nan() if floats else values.is_not_null()
     looked_at = present.sum() if floats else values.count()
     if floats:
@@ -166,7 +167,7 @@ def _as_declared(raw: pl.Expr, column: Column, dtype: pl.DataType) -> tuple[pl.E
     if dtype == pl.Null:
         return raw.cast(_empty(column)), None
     if column.type in ("category", "text"):
-        return _words(raw, dtype) if not dtype.is_nested() else None, never if dtype.is_nested() else None
+        return (None, never) if is_opaque(dtype) or dtype == pl.Duration else (_words(raw, dtype), None)
     if text:
         read = _read_text(raw.cast(pl.String).str.strip_chars(), column)
         return read, read.is_null() & raw.is_not_null()
@@ -181,7 +182,7 @@ def _as_declared(raw: pl.Expr, column: Column, dtype: pl.DataType) -> tuple[pl.E
     if column.type == "boolean":
         if dtype == pl.Boolean:
             return raw, None
-        return (raw.cast(pl.Boolean), ~raw.is_in([0, 1]) & never) if dtype.is_numeric() else (None, never)
+        return (raw.cast(pl.Boolean), (raw != 0) & (raw != 1) & never) if dtype.is_numeric() else (None, never)
     if dtype == pl.Datetime and column.type == "date":
         return raw, (raw != raw.dt.truncate("1d")).fill_null(value=False)
     return (raw, None) if dtype in (pl.Date, pl.Datetime) else (None, never)

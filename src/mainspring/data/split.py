@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from mainspring.core.errors import InputError, NotFound, listed, suggestion
 from mainspring.core.frames import as_frame
+from mainspring.data.content import is_opaque
 
 if TYPE_CHECKING:
     import numpy as np
@@ -110,6 +111,8 @@ def _column(table: pl.DataFrame, by: By, column: str | None, contract: Contract 
         raise InputError(f"Split by {by} needs a column. Pass column=… or contract=….")
     if column not in table.columns:
         raise NotFound.among("column", column, table.columns)
+    if is_opaque(table.schema[column]):
+        raise InputError(f"Column {column} holds values of type {table.schema[column]}, which cannot cut the table.")
     return column
 
 
@@ -137,8 +140,6 @@ def _codes(values: pl.Series) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """Equal codes for equal values, counted up in order of first appearance; nulls are one value of their own."""
     import numpy as np
 
-    if values.dtype.is_nested():
-        raise InputError(f"Column {values.name} holds lists or structs ({values.dtype}) and cannot cut the table.")
     _, first, inverse = np.unique(values.rank("dense").fill_null(0).to_numpy(), return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first)).astype(np.uint32)[inverse]
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
+from mainspring.data.content import is_opaque
 from mainspring.data.dates import named
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ class Words:
         """Apply to a column; 3.0 becomes "3"."""
         import polars as pl
 
-        if series.dtype == pl.String or series.dtype.is_nested():
+        if series.dtype in (pl.String, pl.Duration) or is_opaque(series.dtype):
             return Mended(series)
         if series.dtype.is_float():
             whole = series.cast(pl.Int64, strict=False)
