@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
+
+ENDLESS = 1e150
+"""Numbers beyond this count as infinite: no measured quantity lies there, and their squares are no numbers."""
 
 Kind: TypeAlias = Literal["number", "time", "level", "empty", "opaque"]
 """``level``: categories, texts and truth values. ``empty``: null throughout. ``opaque``: lists, structures,
@@ -79,8 +81,9 @@ def _finite(rows: int, nulls: int, mistyped: int, numbers: NDArray[Any]) -> Cont
     """Leave out NaN (as null) and infinities; looks twice only where an end of the numbers is no number."""
     infinite = 0
     low, high = _ends(numbers)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        missing, endless = np.isnan(numbers), np.isinf(numbers)
+    if not (low >= -ENDLESS and high <= ENDLESS):  # also where an end is NaN
+        missing = np.isnan(numbers)
+        endless = np.abs(numbers.astype(np.float64)) > ENDLESS
         nulls, infinite = nulls + int(np.count_nonzero(missing)), int(np.count_nonzero(endless))
         numbers = numbers[~(missing | endless)]
         low, high = _ends(numbers)

@@ -26,6 +26,7 @@ _MAGIC = np.float64(2.0**52)
 _MAGIC_BITS = int(_MAGIC.view(np.int64))
 _TOP = CELLS - 3
 _FINENESS = 0.9
+_STEEPEST = 1e290
 _WIDEST = 64.0
 """Squashed values beyond so many scales from the middle count as this far away in the mean and the deviation."""
 _FRACTION = 1024.0
@@ -111,7 +112,7 @@ class NumberBins:
                 np.subtract(part, self.centre, out=t, dtype=np.float64)
                 t *= self.scale
                 if self.mapping == "squash":
-                    _squash(t, other, clip=clip)
+                    _squash(t, other)
                 elif clip:
                     np.clip(t, 0, _TOP, out=t)
                 t += _MAGIC + 1
@@ -181,10 +182,10 @@ def _mapped(ordered: Floats, low: float, high: float) -> NumberBins:
     if span <= 0:
         return NumberBins("linear", low, 1.0, low, high, ())
     whole = span <= _TOP and bool(np.all(ordered == np.rint(ordered))) and low == round(low)
-    linear = NumberBins("linear", low, 1.0 if whole else _TOP / span, low, high, ())
+    linear = NumberBins("linear", low, 1.0 if whole else min(_TOP / span, _STEEPEST), low, high, ())
     quantiles = np.unique(ordered[np.linspace(0, len(ordered) - 1, 65).astype(np.int64)])
     told_apart = np.count_nonzero(linear.cells(quantiles, clip=True))
-    if whole or (np.isfinite(span) and told_apart >= _FINENESS * len(quantiles)):
+    if whole or (told_apart >= _FINENESS * len(quantiles)):
         return linear
     middle = float(ordered[len(ordered) // 2])
     spread = 0.0
@@ -194,7 +195,7 @@ def _mapped(ordered: Floats, low: float, high: float) -> NumberBins:
             break
     if not spread > 0:
         spread = float(np.mean(np.abs(ordered - middle))) or 1.0
-    return NumberBins("squash", middle, 1 / spread, low, high, ())
+    return NumberBins("squash", middle, min(1 / spread, _STEEPEST), low, high, ())
 
 
 def _cut(mapped: NumberBins, cells: Ints, bins: int) -> NumberBins:
@@ -211,10 +212,9 @@ def _cut(mapped: NumberBins, cells: Ints, bins: int) -> NumberBins:
     return NumberBins(mapped.mapping, mapped.centre, mapped.scale, mapped.low, mapped.high, cuts)
 
 
-def _squash(t: Floats, other: Floats, *, clip: bool) -> None:
+def _squash(t: Floats, other: Floats) -> None:
     """In place z → (z / (1 + |z|) + 1) / 2 · top."""
-    if clip:
-        np.clip(t, -1e15, 1e15, out=t)
+    np.clip(t, -1e15, 1e15, out=t)
     np.abs(t, out=other)
     other += 1.0
     np.divide(t, other, out=t)

@@ -129,9 +129,9 @@ class Reference:
 
     def _count(self, source: Source, name: str) -> ColumnProfile:
         column = self.columns[name]
-        total = None
+        total, dtype = None, str(source.types[name])
         for part in source.parts(name):
-            counted = _profile_part(column, part)
+            counted = _profile_part(column, part, dtype)
             total = counted if total is None else total + counted
         return total or column_profile.missing(0)
 
@@ -182,7 +182,7 @@ class WindowProfile:
         return cls(int(raw["rows"]), columns, dict(raw["extra"]))
 
 
-def _profile_part(column: ReferenceColumn, part: pl.Series) -> ColumnProfile:
+def _profile_part(column: ReferenceColumn, part: pl.Series, dtype: str) -> ColumnProfile:
     content = read_as(column.kind, part)
     low = high = None
     counts, steps, squares = np.zeros(0 if column.bins is None else column.bins.size, dtype=np.int64), 0, 0
@@ -194,7 +194,7 @@ def _profile_part(column: ReferenceColumn, part: pl.Series) -> ColumnProfile:
         counts, steps, squares = column.bins.count(content.values, low, high)
     return ColumnProfile(
         rows=content.rows, nulls=content.nulls, infinite=content.infinite, mistyped=content.mistyped,
-        counts=counts, steps=steps, squares=squares, low=low, high=high, unseen=unseen, types=(str(part.dtype),),
+        counts=counts, steps=steps, squares=squares, low=low, high=high, unseen=unseen, types=(dtype,),
     )  # fmt: skip
 
 
@@ -211,7 +211,7 @@ def _unbinned(source: Source, name: str, kind: Kind) -> ReferenceColumn:
     bare = ReferenceColumn(kind, None, column_profile.missing(0))
     total = column_profile.missing(0)
     for part in source.parts(name):
-        total += _profile_part(bare, part)
+        total += _profile_part(bare, part, str(source.types[name]))
     return ReferenceColumn(kind, None, total)
 
 
