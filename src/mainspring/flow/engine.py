@@ -7,12 +7,12 @@ take long, or else when the step in this process has kept them waiting for a mom
 
 from __future__ import annotations
 
+import bisect
 import contextvars
 import os
 import threading
 import time
-from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,8 @@ SPILL = 0.3
 """After so many seconds of a step in this process, others that wait are given to processes."""
 MOST_REMAKES = 2
 """A value that cannot be read back is made again so many times in one run."""
+LOOK_AHEAD = 16
+"""So many waiting steps are considered for processes at a time."""
 KEPT_LOGS = 50
 """The logs of so many runs are kept."""
 
@@ -83,12 +85,13 @@ def run(
     given = dict(settings or {})
     with ExitStack() as stack:
         held = lock or stack.enter_context(RunLock(project.state / "run.lock"))
-        git = GitState(project.root)
+        git = stack.enter_context(closing(GitState(project.root)))
         opened = workspace or project.workspace()
         stack.enter_context(project.active())
+        capture = stack.enter_context(closing(Capture()))
         graph = load_graph(project, given).upto(targets)
         _bury(opened, held)
-        driver = _Driver(project, graph, opened, workers or os.cpu_count() or 1)
+        driver = _Driver(project, graph, opened, capture, workers or os.cpu_count() or 1)
         driver.introduce(held, git, {"targets": " ".join(targets)} if targets else {}, plain_params(given))
         return driver.drive()
 
@@ -106,7 +109,7 @@ def _bury(workspace: Workspace, lock: RunLock) -> None:
 class _Driver:
     """One run. Its state is guarded by ``_turn``, since workers answer in threads of their own."""
 
-    def __init__(self, project: Project, graph: Graph, workspace: Workspace, workers: int) -> None:
+    def __init__(self, project: Project, graph: Graph, workspace: Workspace, capture: Capture, workers: int) -> None:
         self.project = project
         self.graph = graph
         self.workspace = workspace
@@ -115,17 +118,19 @@ class _Driver:
         state = project.state
         states = FileStates(state / "files.json")
         takes_contract = any(node.takes_contract for node in graph)
-        self._around = Surroundings(project=project, store=workspace.store, states=states, capture=Capture())
+        self._around = Surroundings(project=project, store=workspace.store, states=states, capture=capture)
         self._cache = Cache(
             workspace.ledger, workspace.store, root=project.root, states=states,
             contract=project.contract if takes_contract else None, memory=state / "intact.json",
         )  # fmt: skip
         sources = Sources(project.finder)
         self._places = {node.name: Place(node, fingerprint(node, sources)) for node in graph}
+        self._position = {name: index for index, name in enumerate(self._places)}
         self._logs = state / "logs" / f"{time.strftime('%Y%m%d-%H%M%S')}-{self.run[:8]}"
         self._context = contextvars.copy_context()
         self._turn = threading.Condition()
-        self._runnable: deque[Job] = deque()
+        self._runnable: list[Job] = []
+        self._for_processes: list[Job] = []
         self._delayed: list[tuple[float, Job]] = []
         self._away: set[Job] = set()
         self._inline: Job | None = None
@@ -161,9 +166,8 @@ class _Driver:
         status: Any = "killed"
         try:
             with self._turn:
-                for place in self._places.values():
-                    if not place.waits_for:
-                        self._begin(place)
+                for place in [one for one in self._places.values() if not one.waits_for]:
+                    self._begin(place)
                 self._loop()
             status = "failed" if self._failures else "finished"
         except MainspringError:
@@ -214,26 +218,22 @@ class _Driver:
         self._finish(job, done)
 
     def _take(self) -> Job | None:
-        """The next job that this thread may do."""
-        for job in self._runnable:
-            if not job.needs_process:
-                self._runnable.remove(job)
-                return job
-        return None
+        """The next job that this thread may do: the first in the order of the graph."""
+        return self._runnable.pop(0) if self._runnable else None
 
     def _send_away(self) -> None:
         """Give jobs to processes where that is asked for or pays."""
-        mine = None if self._inline else next((job for job in self._runnable if not job.needs_process), None)
-        for job in list(self._runnable):
-            if job is mine or not (job.needs_process or self._pays(job)):
-                continue
-            pool = self._pool()
-            if len(self._away) >= max(1, self._workers - (self._inline is not None or mine is not None)):
-                return
-            self._runnable.remove(job)
+        mine = 0 if self._inline else 1  # the first is for this thread
+        candidates = [
+            *self._for_processes,
+            *(job for job in self._runnable[mine : LOOK_AHEAD + mine] if self._pays(job)),
+        ]
+        room = max(1, self._workers - bool(self._inline or self._runnable)) - len(self._away)
+        for job in candidates[: max(0, room)]:
+            (self._for_processes if job.needs_process else self._runnable).remove(job)
             self._away.add(job)
             try:
-                pool.submit(job.task, partial(self._answered, job), timeout=job.place.options.timeout)
+                self._pool().submit(job.task, partial(self._answered, job), timeout=job.place.options.timeout)
             except PipelineError as error:
                 self._away.discard(job)
                 self._fail(job, Done(failure=Failure(job.task.label, str(error), may_pass=False)))
@@ -322,9 +322,18 @@ class _Driver:
 
     def _queue(self, job: Job) -> None:
         self._facts.open()
-        self._runnable.append(job)
+        self._enqueue(job)
         if job.task.item is None:
             self._show(job.place.name, 0, None, "running")
+
+    def _enqueue(self, job: Job) -> None:
+        if job.needs_process:
+            self._for_processes.append(job)
+        else:
+            bisect.insort(self._runnable, job, key=self._order)
+
+    def _order(self, job: Job) -> tuple[int, int]:
+        return self._position[job.place.name], job.task.item or 0
 
     def _finish(self, job: Job, done: Done) -> None:
         place = job.place
@@ -411,6 +420,7 @@ class _Driver:
     def _failed_at(self, place: Place, failure: Failure, seconds: float, job: Job | None = None) -> None:
         self._failures.append(failure)
         self._runnable.clear()
+        self._for_processes.clear()
         self._delayed.clear()
         tried = job.task.fingerprint if job else place.complete
         self._facts.open()
@@ -447,7 +457,9 @@ class _Driver:
 
     def _wake_delayed(self) -> None:
         now = time.monotonic()
-        self._runnable.extend(job for due, job in self._delayed if due <= now)
+        for due, job in self._delayed:
+            if due <= now:
+                self._enqueue(job)
         self._delayed = [(due, job) for due, job in self._delayed if due > now]
 
     # -- around it -------------------------------------------------------------------------------------------------
@@ -455,7 +467,6 @@ class _Driver:
     def _close(self, status: Any) -> None:
         if self._processes is not None:
             self._processes.close()
-        self._around.capture.close()
         self._facts.finish(status)
         self._around.states.save()
         self._cache.save()

@@ -40,6 +40,12 @@ class GitState:
                 command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
             )
 
+    def close(self) -> None:
+        """Wait for nothing more."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
+
     def answer(self) -> tuple[str | None, bool | None]:
         """The commit and whether files differ from it; None twice outside a repository."""
         if self._process is None:

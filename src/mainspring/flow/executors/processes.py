@@ -107,7 +107,8 @@ class _Worker:
         self._requests = cast("IO[bytes]", self._process.stdin)
         self._replies = cast("IO[bytes]", self._process.stdout)
         self._say(hello)
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
 
     @property
     def busy(self) -> bool:
@@ -123,13 +124,13 @@ class _Worker:
         with self._guard:
             self._order = None
             self._stop_clock()
-        with suppress(OSError):
-            self._requests.close()  # the worker leaves when its pipe closes
+        self._hang_up()
         try:
             self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             self._kill()
-        self._words.close()
+        if threading.current_thread() is not self._listener:
+            self._listener.join(timeout=1)
 
     def _ask(self) -> None:
         order = self._order
@@ -159,7 +160,16 @@ class _Worker:
             elif isinstance(message, Answer):
                 self._finish(message.done)
         self._gone(self)
-        self._finish(Done(failure=self._ending()))
+        failure = self._ending()
+        self._hang_up()
+        self._replies.close()
+        self._words.close()
+        self._finish(Done(failure=failure))
+
+    def _hang_up(self) -> None:
+        """Close the worker's pipe, upon which it leaves."""
+        with suppress(OSError):
+            self._requests.close()
 
     def _receive(self) -> Any:
         try:
