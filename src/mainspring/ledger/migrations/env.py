@@ -2,11 +2,12 @@
 
 from alembic import context
 
-connection = context.config.attributes["connection"]
-context.configure(
-    connection=connection,
-    version_table=context.config.attributes["version_table"],
-    transactional_ddl=False,
-    render_as_batch=True,
-)
-context.run_migrations()
+config = getattr(context, "config", None)
+if config is not None:  # it is only there while Alembic runs this file
+    context.configure(
+        connection=config.attributes["connection"],
+        version_table=config.attributes["version_table"],
+        transactional_ddl=False,
+        render_as_batch=True,
+    )
+    context.run_migrations()

@@ -10,7 +10,7 @@ from mainspring.ledger.sql.codec import from_json, from_micros, to_json, to_micr
 from mainspring.ledger.sql.runs import run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mainspring.ledger.ports.artifacts import Artifacts
     from mainspring.ledger.sql.session import Session
 
-_FAR = 1_000_000
-"""No lineage is that deep; it stands for no limit."""
+_PORTION = 500
+"""So many digests go into one statement."""
 _SELECT = """
     SELECT a.digest, a.type, a.size, coalesce(m.name, ''), r.uid, a.created, a.meta FROM artifacts a
     LEFT JOIN productions m ON m.id = (SELECT max(id) FROM productions WHERE digest = a.digest)
@@ -89,27 +89,20 @@ class SqlArtifacts:
     def lineage(self, digest: str, *, direction: Literal["up", "down"] = "up", depth: int | None = None) -> Lineage:
         """What it came from, or what came of it."""
         here, there = ("output", "input") if direction == "up" else ("input", "output")
-        reach = (
-            f"WITH RECURSIVE reach(digest, depth) AS (SELECT ?, 0 UNION SELECT e.{there}, reach.depth + 1 FROM edges e "
-            f"JOIN reach ON e.{here} = reach.digest WHERE reach.depth < ?) "
-        )
-        bounds = (digest, _FAR if depth is None else depth)
 
         def fetch(connection: Connection) -> Lineage:
-            near = connection.exec_driver_sql(
-                f"{reach}SELECT digest, min(depth) FROM reach GROUP BY digest ORDER BY 2, 1", bounds
-            ).fetchall()
-            found = [_find(connection, each) for each, _ in near]
-            edges = connection.exec_driver_sql(
-                f"{reach}SELECT DISTINCT e.output, e.input, e.role, r.uid FROM edges e LEFT JOIN runs "
-                "r ON r.id = e.run "
-                f"WHERE e.{here} IN (SELECT digest FROM reach WHERE depth < ?) ORDER BY e.output, e.role, e.input",
-                (*bounds, bounds[1]),
-            )
-            return Lineage(
-                artifacts=tuple(each for each in found if each is not None),
-                edges=tuple(Edge(output=row[0], input=row[1], role=row[2], run=row[3]) for row in edges),
-            )
+            # level by level: a recursive query would go round in a circle for ever
+            reached, edges, level = [digest], list[Edge](), [digest]
+            seen, left = {digest}, depth
+            while level and left != 0:
+                found = [edge for part in _portions(level) for edge in _edges(connection, here, part)]
+                edges += found
+                level = sorted({getattr(edge, there) for edge in found} - seen)
+                seen.update(level)
+                reached += level
+                left = None if left is None else left - 1
+            known = {each.digest: each for part in _portions(reached) for each in _several(connection, part)}
+            return Lineage(artifacts=tuple(known[each] for each in reached if each in known), edges=tuple(edges))
 
         return self._session.read(fetch)
 
@@ -153,9 +146,24 @@ def record_artifact(
         )
 
 
-def _find(connection: Connection, digest: str) -> Artifact | None:
-    row = connection.exec_driver_sql(f"{_SELECT} WHERE a.digest = ?", (digest,)).first()
-    return None if row is None else _artifact(row)
+def _portions(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The names in portions that one statement can take."""
+    for start in range(0, len(names), _PORTION):
+        yield names[start : start + _PORTION]
+
+
+def _edges(connection: Connection, here: str, digests: Sequence[str]) -> list[Edge]:
+    rows = connection.exec_driver_sql(
+        "SELECT e.output, e.input, e.role, r.uid FROM edges e LEFT JOIN runs r ON r.id = e.run "
+        f"WHERE e.{here} IN ({', '.join('?' * len(digests))}) ORDER BY e.output, e.role, e.input",
+        tuple(digests),
+    )
+    return [Edge(output=row[0], input=row[1], role=row[2], run=row[3]) for row in rows]
+
+
+def _several(connection: Connection, digests: Sequence[str]) -> list[Artifact]:
+    marks = ", ".join("?" * len(digests))
+    return list(map(_artifact, connection.exec_driver_sql(f"{_SELECT} WHERE a.digest IN ({marks})", tuple(digests))))
 
 
 def _artifact(row: Sequence[Any]) -> Artifact:

@@ -34,7 +34,7 @@ class ArtifactsContract:
         assert len(ledger.artifacts.lineage("d").edges) == 1
 
     def test_lineage_goes_up_and_down(self, ledger: Ledger) -> None:
-        """raw → parts → model, parts and model → report; nearest first, as deep as asked."""
+        """The nearest first, as deep as asked: raw → parts → model, parts and model → report."""
         run = ledger.runs.create(name="r")
         ledger.artifacts.record("raw", type="frame", size=1, run=run.id)
         ledger.artifacts.record("parts", type="split", size=1, run=run.id, inputs={"raw": "raw"})

@@ -76,7 +76,7 @@ class RunsContract:
         ledger.runs.finish(run.id, status="finished", finished=NOON + timedelta(days=1))
         found = ledger.runs.get(run.id)
         assert (found.status, found.seconds) == ("failed", 90.0)
-        with pytest.raises(InputError, match="Expected a status out of .*, got 'done'"):
+        with pytest.raises(InputError, match=r"Expected a status out of .*, got 'done'"):
             ledger.runs.finish(run.id, status="done")  # type: ignore[arg-type]  # the mistake under test
 
     def test_a_parameter_keeps_its_first_value_and_a_tag_takes_the_last(self, ledger: Ledger) -> None:
@@ -177,8 +177,13 @@ class RunsContract:
     def test_together_is_all_or_nothing(self, ledger: Ledger) -> None:
         """An error takes back everything the block wrote, and only that."""
         kept = ledger.runs.create(name="kept")
-        with pytest.raises(NotFound), ledger.together():
-            ledger.runs.create(name="gone")
-            assert ledger.runs.search(RunQuery()).total == 2
-            ledger.runs.log("nope", params={"a": 1})
+
+        def two_of_which_one_is_wrong() -> None:
+            with ledger.together():
+                ledger.runs.create(name="gone")
+                assert ledger.runs.search(RunQuery()).total == 2
+                ledger.runs.log("nope", params={"a": 1})
+
+        with pytest.raises(NotFound, match="No run 'nope'"):
+            two_of_which_one_is_wrong()
         assert [run.id for run in ledger.runs.search(RunQuery()).runs] == [kept.id]

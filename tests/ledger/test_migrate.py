@@ -1,0 +1,180 @@
+"""The tables made at once are the tables made by the migrations; old ledgers come along, newer ones are refused."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.core.errors import LedgerError
+from mainspring.ledger import open_ledger
+from mainspring.ledger.sql.engine import file_engine
+from mainspring.ledger.sql.migrate import REVISIONS, SCRIPTS, VERSION_TABLE, prepare
+from mainspring.ledger.sql.session import Session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECOND = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = "next"
+down_revision = "{last}"
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.add_column("runs", sa.Column("colour", sa.Text()))
+    op.execute("UPDATE runs SET colour = 'red'")
+    {then}
+"""
+
+
+def tables(path: Path) -> set[tuple[str, str]]:
+    """Every table and index with its definition, without the spaces that differ."""
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {(name, "".join(sql.split()).replace('"', "").replace("''", "")) for name, sql in rows}
+
+
+def migrated(path: Path, scripts: Path = SCRIPTS, revisions: tuple[str, ...] = REVISIONS) -> None:
+    session = Session(file_engine(path), shared_connection=False, where=str(path))
+    try:
+        prepare(session, path=path, location=scripts, revisions=revisions)
+    finally:
+        session.close()
+
+
+def later_scripts(folder: Path, *, then: str = "") -> tuple[Path, tuple[str, ...]]:
+    """The real migrations and one more after them."""
+    scripts = folder / "scripts with a space"
+    shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
+    (scripts / "versions" / "next.py").write_text(SECOND.format(last=REVISIONS[-1], then=then))
+    return scripts, (*REVISIONS, "next")
+
+
+def test_the_migrations_make_the_same_tables_as_a_new_ledger(tmp_path: Path) -> None:
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    open_ledger(new).close()
+    migrated_by_alembic(old)
+    wanted, got = tables(new), tables(old)
+    assert {name for name, _ in wanted} == {name for name, _ in got}
+    for name, sql in wanted:
+        if name != VERSION_TABLE:
+            assert _columns(old, name) == _columns(new, name), sql
+
+
+def migrated_by_alembic(path: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    engine = file_engine(path)
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["version_table"] = VERSION_TABLE
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+def _columns(path: Path, name: str) -> list[object]:
+    """What SQLite says of a table or an index: columns, types, keys, order, foreign keys."""
+    with closing(sqlite3.connect(path)) as connection:
+        questions = ("table_xinfo", "index_xinfo", "foreign_key_list", "index_list")
+        found: list[object] = []
+        for question in questions:
+            rows = connection.execute(f"PRAGMA {question}({name})").fetchall()
+            listed = question in {
+                "foreign_key_list",
+                "index_list",
+            }  # these begin with a number that is only their order
+            found.append(sorted(str(row[1:]) for row in rows) if listed else rows)
+        rowid = connection.execute("SELECT sql LIKE '%WITHOUT ROWID%' FROM sqlite_master WHERE name = ?", (name,))
+        return [*found, rowid.fetchone()]
+
+
+def test_the_code_knows_every_migration() -> None:
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory(str(SCRIPTS))
+    walked = [each.revision for each in script.walk_revisions()]
+    assert tuple(reversed(walked)) == REVISIONS
+    assert script.get_heads() == [REVISIONS[-1]]
+
+
+def test_an_old_ledger_is_upgraded_and_a_copy_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with open_ledger(path) as ledger:
+        run = ledger.runs.create(name="old", params={"a": 1})
+    scripts, revisions = later_scripts(tmp_path)
+    migrated(path, scripts, revisions)
+    migrated(path, scripts, revisions)  # a second time finds the work done
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT uid, colour FROM runs").fetchall() == [(run.id, "red")]
+        assert connection.execute("SELECT version_num FROM mainspring_version").fetchall() == [("next",)]
+    copy = tmp_path / f"ledger.db.before-upgrade-from-{REVISIONS[-1]}"
+    with open_ledger(copy) as ledger:
+        assert dict(ledger.runs.get(run.id).params) == {"a": 1}
+
+
+def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with open_ledger(path) as ledger:
+        ledger.runs.create(name="old")
+    before = tables(path)
+    scripts, revisions = later_scripts(tmp_path, then='raise ValueError("half way")')
+    with pytest.raises(ValueError, match="half way"):
+        migrated(path, scripts, revisions)
+    assert tables(path) == before
+    with open_ledger(path) as ledger:
+        assert dict(ledger.runs.experiments()) == {"default": 1}
+
+
+def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    scripts, revisions = later_scripts(tmp_path)
+    migrated(path, scripts, revisions)
+    with pytest.raises(
+        LedgerError,
+        match=rf"was written by a newer Mainspring \(its tables are at revision next, .*knows {REVISIONS[-1]}",
+    ):
+        open_ledger(path)
+
+
+def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+        connection.commit()
+    with pytest.raises(LedgerError, match=r"is a database of something else \(it has the table 'recipes'\)"):
+        open_ledger(path)
+    assert {name for name, _ in tables(path)} == {"recipes"}
+
+
+def test_several_processes_make_one_new_ledger(tmp_path: Path) -> None:
+    code = "import sys; from mainspring.ledger import open_ledger; open_ledger(sys.argv[1]).runs.create(name='x')"
+    path = tmp_path / "ledger.db"
+    started = [subprocess.Popen([sys.executable, "-c", code, str(path)], stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (3,)
+
+
+def test_opening_an_up_to_date_ledger_does_not_load_alembic(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    code = "import sys; from mainspring.ledger import open_ledger; open_ledger(sys.argv[1]); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert not {"alembic", "polars", "numpy", "obstore"}.intersection(loaded.stdout.split())
