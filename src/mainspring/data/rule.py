@@ -129,7 +129,7 @@ def _of_values(column: Column, values: pl.Expr, dtype: pl.DataType) -> Iterator[
             name="unique",
             reason=f"{name} repeats an earlier row",
             broken=~values.is_first_distinct() & present,
-            suspected=values.drop_nulls().n_unique() < values.count(),
+            suspected=values.n_unique() < values.count() + (values.null_count() > 0),
             looked_at=looked_at,
         )
 
