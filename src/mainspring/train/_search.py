@@ -145,10 +145,14 @@ def _sample(
     target: Target, contract: Contract, features: Sequence[str], plan: Resampling, *, seconds: float | None, seed: int
 ) -> Target:
     """The rows that are searched: all, or a random part in the same order where there are too many for the time."""
-    width = len(Encoder.fit(target.frame.head(20_000), features, contract.columns).outputs)
-    cells = max(width, 1) * (len(target.classes) if target.classes and len(target.classes) > 2 else 1)
-    folds = plan.folds * plan.repeats
-    rows = rows_to_search(len(target.y), cells, folds, seconds=seconds, workers=threads.available())
+    encoder = Encoder.fit(target.frame.head(20_000), features, contract.columns)
+    batches = -(-plan.folds * plan.repeats // threads.available())
+
+    def guess(rows: int) -> float:
+        shape = Shape.of(encoder, contract.project.task, rows, len(target.classes or ()))
+        return batches * framework("lightgbm").seconds(shape, {})
+
+    rows = rows_to_search(len(target.y), guess, seconds=seconds)
     if rows >= len(target.y):
         return target
     chosen = np.sort(np.random.default_rng(seed).choice(len(target.y), rows, replace=False))
@@ -205,19 +209,20 @@ def _try_all(
     while len(done) < trials:
         kind = opening.pop(0) if opening else _turn(done, bench, kinds, len(done))
         learned_something = any(trial.outcome == "finished" and trial.kind != "baseline" for trial in done)
-        if learned_something and not pace.allows(kind):
+        if learned_something and not pace.allows(kind, bench.guess(kind, {})):
             if opening:
                 continue
             break
         best = _best(done, bench)
         asked, params = studies.ask(kind)
         late = pace.late if learned_something else lambda: False
-        trial = bench.run(kind, params, seed=seed, hopeless=_lags(bench, best), late=late)
+        cap = pace.cap(bench.batches)
+        trial = bench.run(kind, params, seed=seed, hopeless=_lags(bench, best), late=late, cap=cap)
         studies.tell(asked, trial, loss=_loss(bench, trial.mean))
         done.append(trial)
         _record(run.child(f"trial {len(done)}: {kind}"), trial, bench.metric)
         if trial.outcome == "finished":
-            pace.note(kind, trial.seconds)
+            pace.note(kind, trial.seconds, bench.guess(kind, params))
         if _best(done, bench) is trial:
             _forget(best)
             pace.reserve = min(_refit_seconds(trial, bench, rows), (pace.seconds or 0.0) * REFIT_SHARE)
@@ -362,7 +367,7 @@ def _conclude(
     model.meta["search"] = {
         "metric": bench.metric,
         "resample": plan.text,
-        "rows": sum(len(fold.truth) for fold in bench.folds) // plan.repeats,
+        "rows": bench.rows,
         "mean": estimate.value,
         "low": estimate.low,
         "high": estimate.high,
@@ -391,7 +396,7 @@ def _line(best: Trial, bench: Bench, contract: Contract) -> tuple[float | None, 
 
 def _rows_to_fit(best: Trial, bench: Bench, target: Target, pace: Pace, *, seed: int) -> tuple[Target, list[str]]:
     """All rows, or a random part where all would take far more time than there is."""
-    searched = sum(len(fold.truth) for fold in bench.folds)
+    searched = bench.rows
     if pace.seconds is None or len(target.y) <= searched:
         return target, []
     share = pace.seconds * REFIT_SHARE / max(_refit_seconds(best, bench, len(target.y)), 1e-9)

@@ -98,6 +98,7 @@ class Bench:
         """Encode the halves of each pair, the encoder fitted on the learning half alone; *facts* are those of Shape."""
         self.contract = contract
         self.metric = metric
+        self.rows = len(target.y)
         self.classes = target.classes
         self.workers = workers
         self.higher = METRICS[metric].higher_is_better
@@ -112,6 +113,15 @@ class Bench:
     def judged(self) -> float:
         """Mean rows in the judged halves."""
         return sum(len(fold.truth) for fold in self.folds) / len(self.folds)
+
+    @property
+    def batches(self) -> int:
+        """How often the workers take on folds in one trial."""
+        return -(-len(self.folds) // self.workers)
+
+    def guess(self, kind: str, params: Mapping[str, Any]) -> float:
+        """Roughly the seconds of a full trial."""
+        return self.batches * framework(kind).seconds(self.folds[0].shape, params)
 
     def better(self, a: float, b: float) -> bool:
         """Whether score *a* beats *b*; NaN beats nothing."""
@@ -129,11 +139,13 @@ class Bench:
         seed: int,
         hopeless: Callable[[list[float]], bool] = lambda _: False,
         late: Callable[[], bool] = lambda: False,
+        cap: float = math.inf,
     ) -> Trial:
         """Fit and judge one configuration, as many folds at once as there are workers.
 
-        After each batch *hopeless* sees the scores so far and may end the trial; so does *late*. An estimator that
-        cannot cope with the table makes the trial ``failed``, with the reason.
+        After each batch *hopeless* sees the scores so far and may end the trial; so does *late*. Where rounds are
+        followed, no more are added after *cap* seconds. An estimator that cannot cope with the table makes the trial
+        ``failed``, with the reason.
         """
         begun = time.perf_counter()
         trial = Trial(kind, dict(params), "finished", [], 0.0)
@@ -142,7 +154,9 @@ class Bench:
             with threads.limited(1), ThreadPoolExecutor(self.workers) as pool:
                 for start in range(0, len(self.folds), self.workers):
                     batch = self.folds[start : start + self.workers]
-                    fits += pool.map(lambda fold: _fit(fold, kind, params, self.metric, seed, late), batch)
+                    fits += pool.map(
+                        lambda fold: _fit(fold, kind, params, self.metric, seed, _either(late, cap)), batch
+                    )
                     trial.scores = [self.score(fold, fit.answer) for fit, fold in zip(fits, self.folds, strict=False)]
                     if len(fits) < len(self.folds) and (late() or hopeless(trial.scores)):
                         trial.outcome = "late" if late() else "pruned"
@@ -251,6 +265,11 @@ def _answer(fit: Fit, fold: Fold, rounds: int | None = None) -> Array:
         some = slice(None, None, max(1, len(fold.y) // SMEAR_ROWS))
         link = link.smeared(fold.y[some], fit.estimator.predict(fold.X[some], **settings))
     return link.back(np.asarray(fit.estimator.predict(fold.judged, **settings), np.float64))
+
+
+def _either(late: Callable[[], bool], cap: float) -> Callable[[], bool]:
+    end = time.perf_counter() + cap
+    return lambda: late() or time.perf_counter() > end
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field
 from statistics import median
+from typing import TYPE_CHECKING
 
-ROUND_CELLS = 1.5e8
-"""Rows x columns x classes x rounds that one thread boosts in a second on a small cloud machine."""
-USUAL_ROUNDS = 400
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WANTED_TRIALS = 10
 """A search should have time for at least so many full trials, if it can have them by looking at fewer rows."""
+LARGEST_SHARE = 0.35
+"""No trial may take more of the time than this."""
 FEWEST_ROWS = 2_000
 MOST_ROWS = 200_000
 
@@ -26,6 +30,7 @@ class Pace:
     begun: float = field(default_factory=time.perf_counter)
     reserve: float = 0.0
     _took: dict[str, list[float]] = field(default_factory=dict)
+    _slower: list[float] = field(default_factory=list)
 
     @property
     def elapsed(self) -> float:
@@ -35,28 +40,35 @@ class Pace:
     @property
     def left(self) -> float:
         """Seconds left for trials."""
-        return float("inf") if self.seconds is None else self.seconds - self.reserve - self.elapsed
+        return math.inf if self.seconds is None else self.seconds - self.reserve - self.elapsed
 
     def late(self) -> bool:
         """Whether the time is over."""
         return self.left <= 0
 
-    def note(self, kind: str, seconds: float) -> None:
-        """Remember what a full trial of *kind* took."""
+    def cap(self, batches: int) -> float:
+        """The most seconds one of the *batches* of a trial may take."""
+        return math.inf if self.seconds is None else self.seconds * LARGEST_SHARE / batches
+
+    def note(self, kind: str, seconds: float, guess: float) -> None:
+        """Remember what a full trial of *kind* took, and how wrong the *guess* was (a trial cut short does not tell)."""
         self._took.setdefault(kind, []).append(seconds)
+        if guess > 0 and (self.seconds is None or seconds < 0.8 * LARGEST_SHARE * self.seconds):
+            self._slower.append(seconds / guess)
 
-    def allows(self, kind: str) -> bool:
-        """Whether a trial of *kind* would probably end in time."""
-        return self.left > (median(self._took[kind]) * 0.8 if kind in self._took else 0.0)
+    def allows(self, kind: str, guess: float) -> bool:
+        """Whether a trial of *kind* would probably end in time: by what such trials took, or by the *guess*."""
+        if kind in self._took:
+            return self.left > 0.8 * median(self._took[kind])
+        return self.left > guess * (median(self._slower) if self._slower else 1.0)
 
 
-def rows_to_search(rows: int, cells: int, folds: int, *, seconds: float | None, workers: int) -> int:
+def rows_to_search(rows: int, guess: Callable[[int], float], *, seconds: float | None) -> int:
     """How many of *rows* a search should look at, so that it can try enough.
 
-    *cells* is the width of one row, times the classes where there are more than two.
+    *guess* gives the seconds of a trial on so many rows.
     """
-    most = MOST_ROWS
-    if seconds is not None:
-        a_trial = seconds / WANTED_TRIALS * ROUND_CELLS * workers
-        most = min(most, int(a_trial / (cells * USUAL_ROUNDS * folds)))
-    return min(rows, max(FEWEST_ROWS, most))
+    most = min(rows, MOST_ROWS)
+    while seconds is not None and most > FEWEST_ROWS and guess(most) > seconds / WANTED_TRIALS:
+        most = max(FEWEST_ROWS, int(most * 0.9))
+    return most

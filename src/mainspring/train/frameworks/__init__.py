@@ -45,6 +45,9 @@ class Framework(Protocol):
     def starts(self, shape: Shape) -> list[dict[str, Any]]:
         """Well-known good parameters, tried before anything is searched; the first comes first."""
 
+    def seconds(self, shape: Shape, params: Mapping[str, Any]) -> float:
+        """Roughly what one fit takes on one thread of a small machine."""
+
     def suggest(self, trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
         """Parameters chosen by *trial*."""
 

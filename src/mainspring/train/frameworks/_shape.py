@@ -37,6 +37,11 @@ class Shape:
         return len(self.numeric) + len(self.categorical)
 
     @property
+    def cells(self) -> int:
+        """Rows times columns, times classes where there are more than two: what boosting has to look at each round."""
+        return self.rows * self.columns * (self.classes if self.classes > 2 else 1)
+
+    @property
     def regression(self) -> bool:
         """Whether a number is predicted."""
         return self.task == "regression"

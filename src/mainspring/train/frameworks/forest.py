@@ -61,6 +61,13 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
     return [{"leaf": 1 if shape.regression else 3, "share": _share(shape)}]
 
 
+def seconds(shape: Shape, params: Mapping[str, Any]) -> float:
+    """Roughly what one fit takes on one thread of a small machine."""
+    rows = min(shape.rows, ROWS_PER_TREE)
+    looked_at = rows * max(1.0, float(params.get("share", _share(shape))) * shape.columns)
+    return 4e-8 * int(params.get("trees", 100)) * looked_at * math.log2(rows + 2)
+
+
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary leaves and the columns at a split."""
     return {

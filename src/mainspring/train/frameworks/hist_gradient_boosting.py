@@ -53,6 +53,12 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
     return [{"rounds": 150, "rate": 0.1, "leaves": 31, "leaf": 20, "ridge": 0.01, "share": 1.0, **loss}]
 
 
+def seconds(shape: Shape, params: Mapping[str, Any]) -> float:
+    """Roughly what one fit takes on one thread of a small machine."""
+    histograms = 255 * shape.cells / max(shape.rows, 1) * int(params.get("leaves", 31))
+    return int(params.get("rounds", 150)) * (8e-9 * shape.cells + 5e-9 * histograms)
+
+
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary speed, size and restraint."""
     params: dict[str, Any] = {

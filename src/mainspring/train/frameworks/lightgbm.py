@@ -28,13 +28,15 @@ NAMES = {
 """Our words for the parameters and LightGBM's."""
 DEFAULTS: dict[str, Any] = {"rounds": 200, "rate": 0.06, "leaves": 31, "leaf": 20, "ridge": 1.0, "share": 0.8}
 MOST_ROUNDS = 2_000
+USUAL_ROUNDS = 400
+MANY_COLUMNS = 300
 
 
 def build(shape: Shape, params: Mapping[str, Any], *, seed: int, threads: int) -> Any:
     """An estimator; *params*: keys of NAMES, ``native`` (it splits categories itself), ``loss``, ``balanced``."""
     import lightgbm
 
-    wanted = {**DEFAULTS, **params}
+    wanted = {**DEFAULTS, "bins": _bins(shape), **params}
     settings = {NAMES[name]: value for name, value in wanted.items() if name in NAMES}
     if settings.get("subsample", 1.0) < 1.0:
         settings["subsample_freq"] = 1
@@ -121,6 +123,17 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
     if shape.categorical:
         starts.append(starts[1] | {"native": True})
     return [extras | start for start in starts]
+
+
+def seconds(shape: Shape, params: Mapping[str, Any]) -> float:
+    """Roughly what one fit takes on one thread of a small machine."""
+    histograms = _bins(shape) * shape.cells / max(shape.rows, 1) * int(params.get("leaves", 31))
+    return USUAL_ROUNDS * (6e-9 * shape.cells + 5e-9 * histograms)
+
+
+def _bins(shape: Shape) -> int:
+    """Histograms of fewer bins where there are many columns: they, not the rows, then take the time."""
+    return 63 if shape.columns > MANY_COLUMNS else 255
 
 
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:

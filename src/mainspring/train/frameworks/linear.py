@@ -61,6 +61,11 @@ def starts(shape: Shape) -> list[dict[str, Any]]:
     return [{"strength": 1.0}]
 
 
+def seconds(shape: Shape, params: Mapping[str, Any]) -> float:
+    """Roughly what one fit takes on one thread of a small machine."""
+    return 1e-7 * shape.cells
+
+
 def suggest(trial: optuna.Trial, shape: Shape) -> dict[str, Any]:
     """Vary the penalty."""
     return {"strength": trial.suggest_float("strength", 1e-2, 1e4, log=True)}
