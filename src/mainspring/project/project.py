@@ -72,16 +72,28 @@ class Project:
 
     @property
     def state(self) -> Path:
-        """The folder for locks, logs and caches of this machine. Made on first use."""
+        """The folder for locks, logs and caches of this machine. Made on first use.
+
+        Raises InputError where it cannot be made.
+        """
         folder = self.root / STATE_FOLDER
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{folder} cannot be used as a folder ({error.strerror}). A run keeps its results there: "
+                "make the project's folder writable, or move what is in the way."
+            ) from None
         return folder
 
     def workspace(self) -> Workspace:
-        """Open the workspace that the contract names, or ``.mainspring`` in the project's folder."""
+        """Open the workspace that the contract names (from the project's folder), or ``.mainspring`` in that folder."""
         from mainspring.workspace import Workspace
 
-        return Workspace.open(self.contract.project.workspace or self.root / STATE_FOLDER)
+        named = self.contract.project.workspace
+        if named is None:
+            return Workspace.open(self.root / STATE_FOLDER)
+        return Workspace.open(named if "://" in named else self.root / named)
 
     @contextmanager
     def active(self) -> Iterator[None]:
