@@ -131,6 +131,7 @@ def share_chance(x: int, n: int, y: int, m: int, *, sides: int = 2) -> float:
     return min(1.0, sides * normal_chance(math.sqrt(max(deviance, 0.0))))
 
 
+@lru_cache(maxsize=4096)
 def share_band(x: int, n: int, m: int, level: float, *, sides: int = 2) -> tuple[float, float]:
     """The shares of m rows that :func:`share_chance` finds no less likely than *level*, as lowest and highest."""
     centre = x / n if n else 0.0

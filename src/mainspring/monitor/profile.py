@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from mainspring.monitor.quality import RuleCounts
 
 BINS = 32
-SAMPLE = 8_192
+SAMPLE = 4_096
 """About so many values, evenly spaced over the rows, choose how a column is mapped to cells."""
 FORMAT = 1
 _SAME_STEP = 0.9

@@ -136,12 +136,8 @@ class ParquetSource:
     def _open(self, column: str) -> pq.ParquetFile:
         import pyarrow.parquet as pq
 
-        return pq.ParquetFile(
-            self._path,
-            metadata=self._footer,
-            memory_map=True,
-            read_dictionary=[column] if column in self._texts else None,
-        )
+        dictionary = [column] if column in self._texts else None
+        return pq.ParquetFile(self._path, metadata=self._footer, read_dictionary=dictionary, pre_buffer=False)
 
 
 def source_of(table: Any) -> Source:

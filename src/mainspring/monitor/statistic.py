@@ -54,7 +54,7 @@ def shift(a: Counts, b: Counts) -> tuple[float, float]:
     value = float(b @ (before + a / 2)) / n / m - HALF
     ties = (a + b).astype(np.float64)
     total = n + m
-    variance = (total + 1 - float((ties**3 - ties).sum()) / (total * max(total - 1, 1))) / (12 * n * m)
+    variance = (total + 1 - float((ties * ties * ties - ties).sum()) / (total * max(total - 1, 1))) / (12 * n * m)
     return value, math.sqrt(max(variance, 0.0))
 
 
