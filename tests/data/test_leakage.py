@@ -141,6 +141,35 @@ def test_dates_after_the_time_of_the_row_are_found() -> None:
     assert "by 90 minutes at the median" in found["answered"].reason
 
 
+def test_dates_that_are_later_only_with_one_outcome_are_found() -> None:
+    frame, y = _honest(3000)
+    rng = np.random.default_rng(1)
+    start = pl.Series([dt.date(2022, 1, 1) + dt.timedelta(days=int(day)) for day in rng.integers(0, 600, len(y))])
+    shift = np.where((y == 1) & (rng.random(len(y)) < 0.6), rng.integers(1, 200, len(y)), -rng.integers(1, 200, len(y)))
+    even = rng.integers(-200, 200, len(y))
+    frame = frame.with_columns(
+        asked=start,
+        seen=start + pl.Series([dt.timedelta(days=int(days)) for days in shift]),
+        planned=start + pl.Series([dt.timedelta(days=int(days)) for days in even]),
+    )
+    found = _found(frame, time="asked")
+    assert set(found) == {"seen"}
+    assert "the share of y = 1 is 1 there against" in found["seen"].reason
+
+
+def test_rows_that_came_in_because_of_their_outcome_are_noticed() -> None:
+    frame, y = _honest(4000)
+    days = pl.Series([dt.date(2022, 1, 1) + dt.timedelta(days=i // 10) for i in range(len(y))])
+    frame = frame.with_columns(day=days)
+    assert suspects(frame, "y", time="day") == []
+    ripe = frame.with_columns(y=pl.when(pl.col("day") >= dt.date(2022, 12, 1)).then(0).otherwise(pl.col("y")))
+    (leak,) = suspects(ripe, "y", time="day")
+    assert leak.kind == "period"
+    assert leak.reason.startswith("From 2022-12-")
+    assert "y is never 1" in leak.reason
+    assert by_column([leak]) == {}
+
+
 def test_a_rising_row_number_is_no_leak_and_does_not_hide_one() -> None:
     frame = _with_call("duration").sort("y").with_row_index("t")
     assert set(_found(frame, time="t")) == {"duration"}
@@ -212,6 +241,16 @@ REAL: tuple[tuple[str, str, str | None, set[str]], ...] = (
         | {f"vr_{what}" for what in ("charge_degree", "offense_date", "charge_desc")},
     ),
 )
+
+
+def test_the_cut_of_the_compas_table_is_noticed(shared_data: Path) -> None:
+    """From April 2014 on only those who were arrested again are in it (Barenstein, arXiv:1906.04711)."""
+    frame = pl.read_parquet(shared_data / "compas_two_years.parquet")
+    leaks = suspects(frame, "two_year_recid", time="compas_screening_date")
+    assert {"in_custody", "out_custody"} <= set(by_column(leaks))
+    (span,) = (leak for leak in leaks if leak.kind == "period")
+    assert span.reason.startswith("From 2014-0")
+    assert "two_year_recid is always 1" in span.reason
 
 
 @pytest.mark.parametrize(("name", "target", "time", "expected"), REAL, ids=[f"{r[0]}-{r[2]}" for r in REAL])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from mainspring.core.errors import listed
 from mainspring.core.frames import as_frame
+from mainspring.data.afterwards import ALWAYS, later, one_sided
 from mainspring.data.giveaway import SEPARATION, Giveaway, giveaways, nested, said, sides
 from mainspring.data.kind import tokens
 from mainspring.data.power import binned, folds, out_of_fold, power
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     Codes: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
-LeakKind: TypeAlias = Literal["copy", "sum", "giveaway", "later", "dominant"]
+LeakKind: TypeAlias = Literal["copy", "sum", "giveaway", "later", "dominant", "period"]
 
 SAMPLED_ROWS = 20_000
 SAMPLED_CELLS = 6_000_000
@@ -94,9 +95,11 @@ def suspects(
     - *sum*: do some columns add up, or multiply, to the target?
     - *giveaway*: does being filled or empty, or one of two values, settle the outcome; or is it filled only where such
       a column leaves the outcome open?
-    - *later*: do its dates lie after the row's own *time*?
+    - *later*: do its dates lie after the row's own *time*, always, or where that tells the outcome?
     - *dominant*: is it strong out of all proportion to the others, and either settles the outcome for many rows or has
       the name of something that is known only afterwards?
+
+    And of the rows: is there a span at either end of the *time* in which only one outcome comes (*period*)?
 
     *columns* are the summaries of the frame where the caller has them already. Rows without a target are passed over.
     Raises InputError where the target is missing, empty or constant.
@@ -108,7 +111,7 @@ def suspects(
     table = dated(table, summaries).filter(filled)
     series = table[target]
     case = _Case(table, [c for c in summaries if c.name != target], series, task or infer_task(series)[0], time)
-    leaks = [*case.copies(), *case.sums(), *case.giveaways(), *case.later(), *case.dominant()]
+    leaks = [*case.copies(), *case.sums(), *case.giveaways(), *case.later(), *case.dominant(), *case.period()]
     return sorted(leaks, key=lambda leak: -leak.strength)
 
 
@@ -220,24 +223,45 @@ class _Case:
         return self.leak([g.side.column for g in group], reason, 0.95, "giveaway")
 
     def later(self) -> list[Leak]:
-        if self.time is None or self.time not in self.table.columns:
-            return []
-        moment = self.table[self.time]
-        if not moment.dtype.is_temporal():
+        """Dates of the future; needs a time column of dates."""
+        if self.time is None or not self.table.schema[self.time].is_temporal():
             return []
         found = []
         for name in self.columns:
             if name in self.taken or not self.table.schema[name].is_temporal():
                 continue
-            gap = _gap(self.table[name], moment)
+            gap = later(self.table[name], self.table[self.time], self.truth)
             if gap is None:
                 continue
-            reason = (
-                f"{name} lies after {self.time} in {gap[0]:.1%} of the rows, by {gap[1]} at the median: "
-                "it is not known yet when the row comes in."
-            )
-            found.append(self.leak([name], reason, 0.6, "later"))
+            reason = f"{name} lies after {self.time} in {gap.share:.1%} of the rows, by {gap.typical} at the median"
+            if gap.share < ALWAYS:
+                there = f"{self._outcome()} is {gap.outcome:.3g} there against {gap.elsewhere:.3g} in the others"
+                reason += f", and {there}"
+            found.append(self.leak([name], f"{reason}: it is not known yet when the row comes in.", 0.6, "later"))
         return found
+
+    def _outcome(self) -> str:
+        """What the first column of the truth measures, in words."""
+        return self.target if self.task == "regression" else f"the share of {self.target} = {self.truth.labels[0]}"
+
+    def period(self) -> list[Leak]:
+        """Spans of time with one outcome; they suspect the rows, so no column is taken out for them."""
+        if self.time is None:
+            return []
+        span = one_sided(self.table[self.time], self.truth)
+        if span is None:
+            return []
+        label, never = span.label.removeprefix("not "), span.label.startswith("not ")
+        if span.rate == 1:
+            verdict = f"{'never' if never else 'always'} {label}"
+        else:
+            verdict = f"{'not ' if never else ''}{label} in {span.rate:.1%}"
+        reason = (
+            f"{span.side.capitalize()} {span.moment} ({span.rows:,} rows) {self.target} is {verdict}: these rows seem "
+            "to be in the table because of their outcome, or their other outcomes have not come in yet. Leave them out, "
+            "or every date will tell the answer."
+        )
+        return [Leak(columns=(self.time,), target=self.target, reason=reason, strength=0.4, kind="period")]
 
     def dominant(self) -> list[Leak]:
         found: list[Leak] = []
@@ -337,38 +361,10 @@ def _seconds(series: pl.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     return result
 
 
-def _gap(dates: pl.Series, moment: pl.Series) -> tuple[float, str] | None:
-    """The share of rows whose date is after the row's moment, and the median distance; None where they are few."""
-    import polars as pl
-
-    naive = pl.DataFrame({"later": dates, "moment": moment}).drop_nulls()
-    for name in ("later", "moment"):
-        if isinstance(naive.schema[name], pl.Datetime):
-            naive = naive.with_columns(pl.col(name).dt.replace_time_zone(None))
-    if naive.height < 30:
-        return None
-    by_day = pl.Date in (dates.dtype, moment.dtype)
-    kind = pl.Date if by_day else pl.Datetime("us")
-    distance = naive.select((pl.col("later").cast(kind) - pl.col("moment").cast(kind)).alias("gap"))["gap"]
-    after = int((distance.dt.total_seconds() > 0).sum()) / len(distance)
-    median = distance.median()
-    if after < 0.95 or median is None:
-        return None
-    return after, _span(median)
-
-
-def _span(value: Any) -> str:
-    seconds = value.total_seconds()
-    for unit, size in (("days", 86_400), ("hours", 3_600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
-
-
 def by_column(leaks: Sequence[Leak]) -> Mapping[str, Leak]:
-    """The surest leak of each suspected column."""
+    """The surest leak of each suspected column; a span of time suspects rows, not a column."""
     found: dict[str, Leak] = {}
     for leak in sorted(leaks, key=lambda one: -one.strength):
-        for column in leak.columns:
+        for column in leak.columns if leak.kind != "period" else ():
             found.setdefault(column, leak)
     return found

@@ -15,6 +15,7 @@ from mainspring.report.table import Html, Table, cell
 
 if TYPE_CHECKING:
     from mainspring.data.associations import Associations
+    from mainspring.data.leakage import Leak
     from mainspring.data.outliers import Outliers
     from mainspring.data.profile import Profile
 
@@ -106,14 +107,7 @@ def _kinds(profile: Profile) -> str:
 
 def _findings(profile: Profile) -> list[tuple[str, str, str]]:
     """(class, heading, sentence) for everything that a person should decide about."""
-    found: list[tuple[str, str, str]] = [
-        (
-            "bad" if leak.strength >= IGNORED_FROM else "warn",
-            "Leak" if leak.strength >= IGNORED_FROM else "Leak?",
-            leak.reason,
-        )
-        for leak in profile.leaks
-    ]
+    found = [_suspicion(leak) for leak in profile.leaks]
     groups: list[tuple[str, str, list[str]]] = [
         ("warn", "Infinite values", [c.name for c in profile.columns if c.infinite]),
         ("warn", "Without any value", [c.name for c in profile.columns if c.empty]),
@@ -144,6 +138,12 @@ def _findings(profile: Profile) -> list[tuple[str, str, str]]:
             )
         )
     return found
+
+
+def _suspicion(leak: Leak) -> tuple[str, str, str]:
+    if leak.kind == "period":
+        return "warn", "One outcome only", leak.reason
+    return ("bad", "Leak", leak.reason) if leak.strength >= IGNORED_FROM else ("warn", "Perhaps a leak", leak.reason)
 
 
 def _list(found: list[tuple[str, str, str]]) -> Html:

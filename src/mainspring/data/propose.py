@@ -114,7 +114,7 @@ def propose(
     roles = {name for name in (target, time, entity) if name is not None}
     suspected = by_column(leaks)
     declared = {c.name: declare(table[c.name], c, roles, suspected.get(c.name), notes) for c in columns}
-    notes.reasons += [_said(leak) for leak in leaks if roles.isdisjoint(leak.columns)]
+    notes.reasons += [_said(leak) for leak in leaks if leak.kind == "period" or roles.isdisjoint(leak.columns)]
     notes.gather()
     features = [c.name for c in declared.values() if c.role == "feature" and c.name not in roles]
     if not features:
@@ -126,6 +126,8 @@ def propose(
 
 
 def _said(leak: Leak) -> str:
+    if leak.kind == "period":
+        return f"look at the rows by time. {leak.reason}"
     if leak.strength >= IGNORED_FROM:
         return f"leak, ignored: {listed(leak.columns)}. {leak.reason}"
     return f"perhaps a leak, kept: {listed(leak.columns)}. {leak.reason}"
