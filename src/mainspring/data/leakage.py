@@ -258,8 +258,8 @@ class _Case:
             verdict = f"{'not ' if never else ''}{label} in {span.rate:.1%}"
         reason = (
             f"{span.side.capitalize()} {span.moment} ({span.rows:,} rows) {self.target} is {verdict}: these rows seem "
-            "to be in the table because of their outcome, or their other outcomes have not come in yet. Leave them out, "
-            "or every date will tell the answer."
+            "to be in the table because of their outcome, or their other outcomes have not come in yet. Leave them "
+            "out, or every date will tell the answer."
         )
         return [Leak(columns=(self.time,), target=self.target, reason=reason, strength=0.4, kind="period")]
 
