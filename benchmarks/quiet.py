@@ -69,7 +69,7 @@ def main() -> None:
                 f"{took * 1_000:.0f} ms a window, drawing included",
                 flush=True,
             )
-    deviations = {name: float(np.std(before[name])) for name in before.columns if name.startswith("float")}
+    deviations = {name: float(before[name].to_numpy().std()) for name in before.columns if name.startswith("float")}
     found = alone = 0
     for i in range(given.windows):
         name = list(deviations)[i % len(deviations)]
