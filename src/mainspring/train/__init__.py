@@ -9,8 +9,19 @@ if TYPE_CHECKING:
     from mainspring.train._fit import fit
     from mainspring.train._search import search
     from mainspring.train.model import Model
+else:
 
-_HOMES = {"fit": "mainspring.train._fit", "Model": "mainspring.train.model", "search": "mainspring.train._search"}
+    def search(frame: Any, contract: Any, **options: Any) -> Any:
+        """Find the best model for a table. All of it is in `mainspring.train._search.search`.
+
+        A pipeline names it on every run, also on those where nothing has to be trained: it loads when it is called.
+        """
+        from mainspring.train._search import search as find
+
+        return find(frame, contract, **options)
+
+
+_HOMES = {"fit": "mainspring.train._fit", "Model": "mainspring.train.model"}
 
 __all__ = ["Model", "fit", "search"]
 
