@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from mainspring.train.interval import corrected
+from mainspring.contract.metric import METRICS
+from mainspring.train.interval import UNIT, corrected, range_of
 
 
 def test_it_is_the_corrected_resampled_t() -> None:
@@ -24,3 +25,10 @@ def test_folds_that_could_not_be_measured_are_left_out() -> None:
     assert corrected([0.8, math.nan, 0.9], learned=2, judged=1).rows == 2
     assert corrected([0.8, math.nan], learned=2, judged=1).low is None
     assert math.isnan(corrected([math.nan], learned=2, judged=1).value)
+
+
+def test_it_ends_where_the_metric_does() -> None:
+    found = corrected([0.9, 1.0, 0.99], learned=2, judged=1, within=range_of("roc_auc"))
+    assert found.high == 1
+    assert corrected([1.0, 9.0, 2.0], learned=2, judged=1, within=range_of("rmse")).low == 0
+    assert set(METRICS) >= UNIT

@@ -11,8 +11,8 @@ def test_rows_are_fewer_where_a_trial_would_take_too_long() -> None:
     def guess(rows: int) -> float:
         return rows / 10_000  # seconds
 
-    assert rows_to_search(50_000, guess, seconds=60) == 50_000
-    assert 50_000 < rows_to_search(150_000, guess, seconds=60) <= 60_000
+    assert rows_to_search(100_000, guess, seconds=60) == 100_000
+    assert 120_000 < rows_to_search(170_000, guess, seconds=60) <= 150_000
     assert rows_to_search(150_000, guess, seconds=0.1) == FEWEST_ROWS
     assert rows_to_search(500, guess, seconds=0.001) == 500
     assert rows_to_search(900_000, guess, seconds=None) == MOST_ROWS

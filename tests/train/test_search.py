@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import signal
 import subprocess
@@ -85,6 +86,7 @@ def test_the_best_of_all_kinds_is_found_and_fitted_on_all_rows(task: Task) -> No
     assert best["mean"] == (min if account["metric"] == "rmse" else max)(finished)
     assert account["low"] < account["mean"] == best["mean"] < account["high"]
     assert model.meta["rows"] == 500
+    assert json.loads(json.dumps(model.state())) == model.state()
     if task == "regression":
         assert account["mean"] < 0.5 * account["baseline"]
     else:
@@ -154,7 +156,7 @@ def test_it_keeps_to_its_time_and_searches_big_tables_on_fewer_rows() -> None:
     model = search(frame, contract("binary"), trials=1_000, seconds=4)
     assert time.perf_counter() - begun < 9  # one fold may run over when the machine is busy
     account = model.meta["search"]
-    assert 2_000 <= account["rows"] < 60_000
+    assert 5_000 <= account["rows"] < 60_000
     assert any(trial["kind"] == "lightgbm" and trial["outcome"] == "finished" for trial in account["trials"])
     assert any(note.startswith(f"searched on {account['rows']:,} ") for note in model.meta["notes"])
 

@@ -45,8 +45,12 @@ OPENING = ("baseline", "lightgbm", "linear", "hist_gradient_boosting", "forest")
 """The order in which the kinds have their first turn."""
 REACH = 1.0
 """A kind stays in play while its best trial is within so many fold deviations of the best of all."""
-REFIT_SHARE = 0.5
-"""The last fit may take so much of the time again; beyond that it learns from fewer rows."""
+RESERVED_SHARE = 0.35
+"""At most so much of the time is kept for the last fit."""
+REFIT_SHARE = 0.7
+"""The last fit may take so much of the time, even if it then runs over; beyond that it learns from fewer rows."""
+FIT_SHARE = 0.7
+"""So much of what a fold takes is spent on the rounds that are kept."""
 ABSOLUTE = {"mae", "mape", "median_absolute_error"}
 """Metrics that the median serves better than the mean."""
 MARGIN = 1.5
@@ -225,7 +229,7 @@ def _try_all(
             pace.note(kind, trial.seconds, bench.guess(kind, params))
         if _best(done, bench) is trial:
             _forget(best)
-            pace.reserve = min(_refit_seconds(trial, bench, rows), (pace.seconds or 0.0) * REFIT_SHARE)
+            pace.reserve = min(_refit_seconds(trial, bench, rows), (pace.seconds or 0.0) * RESERVED_SHARE)
         else:
             _forget(trial)
         _show(done, bench, pace, trials)
@@ -310,9 +314,9 @@ def _forget(trial: Trial | None) -> None:
 
 
 def _refit_seconds(trial: Trial, bench: Bench, rows: int) -> float:
-    """What fitting *trial* once on *rows* will take, judged by its folds."""
+    """What fitting *trial* once on *rows* will take, judged by its folds, which also followed and answered."""
     one_fold = trial.seconds * min(bench.workers, len(bench.folds)) / len(bench.folds)
-    return one_fold * rows / bench.learned
+    return FIT_SHARE * one_fold * rows / bench.learned
 
 
 def _record(run: Recorder, trial: Trial, metric: str) -> None:
@@ -361,7 +365,9 @@ def _conclude(
     encoder = Encoder.fit(learned.frame, features, contract.columns)
     model = fit_encoded(learned, encoder, contract, kind=best.kind, params=best.params, seed=seed)
     scores = best.scores if crossed is None else crossed
-    estimate = interval.corrected(scores, learned=bench.learned, judged=bench.judged)
+    estimate = interval.corrected(
+        scores, learned=bench.learned, judged=bench.judged, within=interval.range_of(bench.metric)
+    )
     model.meta["notes"] += note
     model.meta["seconds"] = pace.elapsed
     model.meta["search"] = {

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-WANTED_TRIALS = 10
-"""A search should have time for at least so many full trials, if it can have them by looking at fewer rows."""
+WANTED_TRIALS = 4
+"""A search should have time for so many full trials (most are given up early), if need be by looking at fewer rows."""
 LARGEST_SHARE = 0.35
 """No trial may take more of the time than this."""
-FEWEST_ROWS = 2_000
+FEWEST_ROWS = 5_000
+"""What was chosen on fewer rows than this says little about a long table."""
 MOST_ROWS = 200_000
 
 
@@ -51,7 +52,7 @@ class Pace:
         return math.inf if self.seconds is None else self.seconds * LARGEST_SHARE / batches
 
     def note(self, kind: str, seconds: float, guess: float) -> None:
-        """Remember what a full trial of *kind* took, and how wrong the *guess* was (a trial cut short does not tell)."""
+        """Remember what a full trial of *kind* took, and how wrong the *guess* was (one cut short does not tell)."""
         self._took.setdefault(kind, []).append(seconds)
         if guess > 0 and (self.seconds is None or seconds < 0.8 * LARGEST_SHARE * self.seconds):
             self._slower.append(seconds / guess)
