@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import contextvars
 import os
+import sys
 import threading
 import time
 from contextlib import ExitStack, closing
@@ -21,8 +22,6 @@ from mainspring.core.errors import MainspringError, PipelineError
 from mainspring.core.progress import progress
 from mainspring.flow.cache import Cache
 from mainspring.flow.capture import Capture, tail
-from mainspring.flow.executors.processes import Processes
-from mainspring.flow.executors.wire import Hello
 from mainspring.flow.facts import Description, GitState, RunFacts, StepRecorder, plain_params
 from mainspring.flow.failure import Failure
 from mainspring.flow.filestate import FileStates
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mainspring.flow.cache import Hit
+    from mainspring.flow.executors.processes import Processes
     from mainspring.flow.fingerprint import Fingerprint
     from mainspring.flow.graph import Graph
     from mainspring.project import Project
@@ -272,7 +272,8 @@ class _Driver:
 
     def _pool(self) -> Processes:
         if self._processes is None:
-            import sys
+            from mainspring.flow.executors.processes import Processes
+            from mainspring.flow.executors.wire import Hello
 
             hello = Hello(
                 root=self.project.root, workspace=self.workspace.root, path=tuple(sys.path),
@@ -390,7 +391,7 @@ class _Driver:
         place.output = output
         self._outcomes = [one for one in self._outcomes if one.name != place.name]  # one that was made again
         self._outcomes.append(StepOutcome(name=place.name, status=status, seconds=seconds, key=key, log=log))
-        self._show(place.name, 1, 1, "reused" if status == "reused" else f"ran in {seconds:.1f} s")
+        self._show(place.name, 1, 1, "reused" if status == "reused" else f"ran in {seconds:.2g} s")
         for name in self.graph.takers(place.name):
             taker = self._places[name]
             if taker.output is None and place.name in taker.waits_for:

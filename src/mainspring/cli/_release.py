@@ -1,0 +1,128 @@
+"""From a finished pipeline to a judged, registered version; an unchanged one is remembered, not registered again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mainspring import __version__
+from mainspring.core.digest import digest_text
+from mainspring.core.errors import NotFound
+
+if TYPE_CHECKING:
+    from mainspring.flow.result import FlowResult
+    from mainspring.ledger.ports.models import ModelVersion
+    from mainspring.project import Project
+
+MODEL_TYPE = "mainspring.model"
+SPLIT_TYPE = "Split"
+RELEASE = "(release)"
+"""The name under which releases are remembered among the steps; no step can be called so."""
+
+
+@dataclass(frozen=True)
+class Released:
+    """A registered version with its evidence. ``is_known``: it was registered by an earlier run."""
+
+    name: str
+    version: int
+    metrics: dict[str, dict[str, Any]]
+    verdicts: list[dict[str, Any]]
+    is_known: bool
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether a must failed."""
+        return any(one.get("priority", "must") == "must" and one["result"] == "fail" for one in self.verdicts)
+
+
+def released(project: Project, result: FlowResult) -> Released | None:
+    """Judge and register the model that the pipeline ends in; None, with a word why, where there is none to release."""
+    found = _candidate(result)
+    if found is None:
+        return None
+    model, split = found
+    parts = {
+        "model": result.outputs[model].digest,
+        "split": result.outputs[split].digest,
+        "contract": digest_text(json.dumps(project.contract.as_dict(), sort_keys=True, default=str)),
+        "mainspring": __version__,
+    }
+    key = digest_text("\n".join(["mainspring release 1", *(f"{name}\t{parts[name]}" for name in sorted(parts))]))
+    known = _remembered(result, key)
+    if known is not None:
+        return _told(known, is_known=True)
+    return _told(_register(project, result, model, split, key, parts), is_known=False)
+
+
+def _candidate(result: FlowResult) -> tuple[str, str] | None:
+    """The step with the model to release and the step with the split it was made from."""
+    from mainspring.cli._output import err
+
+    models = [node.name for node in result.graph if _type(result, node.name) == MODEL_TYPE]
+    behind = {above for name in models for above in result.graph.ancestors(name)}
+    last = [name for name in models if name not in behind]
+    if len(last) > 1:
+        err().print(
+            f"Nothing is released: {' and '.join(last)} each return a model. Write a step that returns the better one, "
+            f"or name one: mainspring run {last[-1]}",
+            markup=False,
+        )
+    if len(last) != 1:
+        return None
+    splits = [name for name in result.graph.ancestors(last[0]) if _type(result, name) == SPLIT_TYPE]
+    if not splits:
+        err().print(
+            f"Nothing is released: {last[0]} returns a model, but no step before it returns a split to judge it on. "
+            "Let it take the result of mainspring.data.split.",
+            markup=False,
+        )
+        return None
+    return last[0], splits[-1]
+
+
+def _type(result: FlowResult, step: str) -> str:
+    return result.outputs[step].type if step in result.outputs else ""
+
+
+def _remembered(result: FlowResult, key: str) -> ModelVersion | None:
+    record = result.workspace.ledger.steps.find(key)
+    if record is None:
+        return None
+    name, _, version = record.parts.get("released", "").rpartition("/")
+    try:
+        return result.workspace.ledger.models.get(name, int(version))
+    except (NotFound, ValueError):
+        return None
+
+
+def _register(
+    project: Project, result: FlowResult, model: str, split: str, key: str, parts: dict[str, str]
+) -> ModelVersion:
+    from mainspring.ledger.ports.steps import StepRecord
+    from mainspring.operate.release import release
+
+    with project.active():
+        done = release(project, result.workspace, model=result.value(model), split=result.value(split), run=result.run)
+    version: ModelVersion = done.version
+    result.workspace.ledger.steps.record(
+        StepRecord(
+            key=key, step=RELEASE, run=result.run, inputs={"model": parts["model"], "split": parts["split"]},
+            parts={**parts, "released": f"{version.name}/{version.version}"},
+        )
+    )  # fmt: skip
+    return version
+
+
+def _told(version: ModelVersion, *, is_known: bool) -> Released:
+    return Released(
+        name=version.name,
+        version=version.version,
+        metrics={
+            name: {"value": one.value, "low": one.low, "high": one.high, "rows": one.rows}
+            for name, one in version.metrics.items()
+        },
+        verdicts=[dict(one) for one in version.evidence.get("verdicts", ())],
+        is_known=is_known,
+    )
