@@ -187,9 +187,8 @@ def show(row: dict[str, Any], *, nested: bool) -> None:
     kind = "nested, every row held out once " if nested else "new search, held-out fifth      "
     print(f"  {kind} {row['holdout']:.4f}   ({low:.4f} to {high:.4f}, {row['holdout_rows']} rows)")
     gain, low, high = row["holdout_gain"]
-    print(
-        f"  baseline on the same rows        {row['holdout_baseline']:.4f}   gain {gain:+.4f} ({low:+.4f} to {high:+.4f})"
-    )
+    print(f"  baseline on the same rows        {row['holdout_baseline']:.4f}")
+    print(f"    gain over it                   {gain:+.4f}   ({low:+.4f} to {high:+.4f})")
     for key in ("sex", "sex_baseline"):
         if key in row:
             print(f"  {key}: {json.dumps(row[key])}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from mainspring.contract import Contract
 
     Array = np.ndarray[Any, Any]
+
+UNCOUNTED = {"linear", "hist_gradient_boosting"}
+"""Kinds that take no thread count, so that the libraries below them have to be held."""
 
 
 def fit(
@@ -83,7 +88,7 @@ def fit_encoded(
     matrix = encoder.encode(target.frame)
     workers = threads.suited(matrix.size)
     estimator = chosen.build(shape, params, seed=seed, threads=workers)
-    with threads.limited(workers):
+    with threads.limited(workers) if kind in UNCOUNTED else nullcontext():
         chosen.learn(estimator, matrix, link.forward(target.y), shape=shape, params=params, weight=weight)
     if link.scale != "identity" and params.get("loss") != "absolute":  # the median needs no smearing
         some = slice(None, None, max(1, len(matrix) // SMEAR_ROWS))
@@ -105,7 +110,7 @@ def fit_encoded(
             "seed": seed,
             "notes": notes,
             "dropped": dict(encoder.dropped),
-            "versions": versions(kind),
+            "versions": dict(versions(kind)),
         },
     )
 
@@ -123,6 +128,7 @@ def features_of(frame: pl.DataFrame, contract: Contract) -> tuple[str, ...]:
     return tuple(name for name in frame.columns if name not in roles)
 
 
+@cache
 def versions(kind: str) -> dict[str, str]:
     """The versions of the libraries that a model of *kind* was made with."""
     from importlib.metadata import version

@@ -7,12 +7,12 @@ import math
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mainspring import __version__
 from mainspring.contract.metric import METRICS, primary
 from mainspring.core.digest import SHORT, digest_bytes, digest_text
 from mainspring.core.errors import InputError, NotFound
@@ -200,7 +200,14 @@ def _fingerprint(target: Target, features: Sequence[str], metric: str, plan: Res
     """The same for the same search of the same rows."""
     columns = target.frame.select(features)
     rows = digest_bytes(columns.hash_rows().to_numpy().tobytes() + target.y.tobytes())
-    facts = [rows, [f"{name} {dtype}" for name, dtype in columns.schema.items()], metric, repr(plan), seed, __version__]
+    facts = [
+        rows,
+        [f"{name} {dtype}" for name, dtype in columns.schema.items()],
+        metric,
+        repr(plan),
+        seed,
+        version("mainspring"),
+    ]
     return digest_text(json.dumps(facts))
 
 
