@@ -187,4 +187,6 @@ def _resampled(shares: tuple[float, ...], n: int, m: int) -> tuple[ChiSquare, Ch
 def _matched(drawn: Floats) -> ChiSquare:
     """The scaled chi-square law with the mean and the variance of what was drawn."""
     mean, variance = float(drawn.mean()), float(drawn.var())
+    if not variance > 0:  # every row of the reference lies in one bin: the draws cannot differ
+        return ChiSquare(1.0, 1.0)
     return ChiSquare(variance / (2 * mean), 2 * mean * mean / variance)

@@ -1,0 +1,119 @@
+"""A model in force, with what it takes to watch it: the reference of its data and its record on rows it had not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mainspring.monitor.baseline import Baseline
+from mainspring.monitor.profile import Reference
+from mainspring.operate.diagnosis import importance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from mainspring.contract import Contract
+    from mainspring.core.predictions import Predictions
+    from mainspring.monitor.stream import LossStream
+    from mainspring.train.model import Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Champion:
+    """The model that answers.
+
+    ``reference`` holds the rows it stands for, ``baseline`` what it was worth on rows it had not seen (None where none
+    were there). ``since``: the window from which on it answers. ``before``: the champion it took over from, as long as
+    the new one is on trial. ``stream``: the state of its loss stream.
+    """
+
+    model: Model
+    version: int
+    reference: Reference
+    baseline: Baseline | None
+    importance: Mapping[str, float]
+    since: int = 0
+    before: Champion | None = None
+    stream: LossStream | None = None
+
+    def settled(self) -> Champion:
+        """This champion, no longer on trial."""
+        return replace(self, before=None)
+
+
+def crown(
+    model: Model,
+    contract: Contract,
+    rows: pl.DataFrame,
+    *,
+    version: int,
+    unseen: pl.DataFrame | None = None,
+    predictions: Predictions | None = None,
+    metrics: Sequence[str] = (),
+    since: int = 0,
+    before: Champion | None = None,
+) -> Champion:
+    """Put *model* in force.
+
+    *rows*: the data it stands for. *unseen* and *predictions*: labelled rows that it had not learned from and what it
+    (or its probe) said of them. *metrics*: what is followed on live windows.
+    """
+    watched = [name for name in model.encoder.columns if name in rows.columns]
+    reference = Reference.fit(rows.select(watched), contract=contract)
+    return Champion(
+        model=model,
+        version=version,
+        reference=reference,
+        baseline=_baseline(contract, reference, unseen, predictions, metrics),
+        importance=importance(model),
+        since=since,
+        before=None if before is None else before.settled(),
+    )
+
+
+def _baseline(
+    contract: Contract,
+    reference: Reference,
+    unseen: pl.DataFrame | None,
+    predictions: Predictions | None,
+    metrics: Sequence[str],
+) -> Baseline | None:
+    if unseen is None or predictions is None or not len(unseen):
+        return None
+    truth = unseen[contract.project.target]
+    if truth.null_count() == len(truth):
+        return None
+    return Baseline.fit(
+        truth,
+        predictions,
+        metrics=metrics or None,
+        frame=unseen,
+        reference=reference,
+        cost=contract.cost,
+        positive=contract.project.positive,
+    )
+
+
+def joined(parts: Sequence[Predictions]) -> Predictions:
+    """Predictions of consecutive rows as one, even where a later model knows more classes."""
+    import numpy as np
+
+    from mainspring.core.predictions import Predictions as Joined
+
+    values = np.concatenate([part.values for part in parts])
+    if any(part.scores is None or part.classes is None for part in parts):
+        return Joined(values, None, parts[0].classes)
+    classes: list[Any] = []
+    for part in parts:
+        classes += [label for label in part.classes or () if label not in classes]
+    if all(part.classes == parts[0].classes for part in parts):
+        return Joined(values, np.concatenate([part.scores for part in parts]), parts[0].classes)  # type: ignore[misc]
+    wide = np.zeros((len(values), len(classes)))
+    begin = 0
+    for part in parts:
+        places = [classes.index(label) for label in part.classes or ()]
+        wide[begin : begin + len(part)][:, places] = part.scores
+        begin += len(part)
+    return Joined(values, wide, tuple(classes))

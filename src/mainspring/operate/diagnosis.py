@@ -1,0 +1,221 @@
+"""What may be behind an incident: suspected columns ranked, the worst slice, what changed upstream, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import listed
+from mainspring.ledger.ports.incidents import Suspect
+from mainspring.operate.fold import OUTPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+    from mainspring.core.predictions import Predictions
+    from mainspring.monitor.drift import ColumnDrift
+    from mainspring.monitor.signals import Judgement, Signal
+    from mainspring.operate.fold import Kind
+
+SUSPECTS = 5
+"""At most so many columns are suspected."""
+_UNUSED = 0.02
+"""The importance of a column that the model hardly uses: what moved there is still worth a look."""
+_FACTORS = (10.0, 100.0, 1_000.0, 10_000.0, 1e6, 60.0, 3_600.0, 24.0, 2.20462, 1.60934, 3.28084, 2.54, 25.4)
+_FACTOR_NAMES = {2.20462: "pounds and kilograms", 1.60934: "miles and kilometres", 3.28084: "feet and metres",
+                 2.54: "inches and centimetres", 25.4: "inches and millimetres", 60.0: "minutes and hours",
+                 3_600.0: "seconds and hours", 24.0: "hours and days"}  # fmt: skip
+_NEAR = 0.1
+_LEAST_KNOWN = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a diagnosis may look at.
+
+    ``judgement`` of the window and its rows in ``frame``; ``before``: rows of the time before, for what values used to
+    be; ``importance``: share of the model by column; ``metric``; the model's ``predictions`` with the ``truth`` (null
+    where not known yet); ``released``: words on a release that came just before, empty where none did.
+    """
+
+    judgement: Judgement
+    frame: pl.DataFrame
+    before: pl.DataFrame
+    importance: Mapping[str, float]
+    metric: str
+    predictions: Predictions | None = None
+    truth: pl.Series | None = None
+    released: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What was found. ``slice`` is a sentence on where the model is worst, empty where nothing stands out."""
+
+    suspects: tuple[Suspect, ...]
+    summary: str
+    slice: str = ""
+    changed: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagnosis:
+    """Explain an incident of *kind* that *alerts* raised."""
+    suspects = rank(alerts, evidence)
+    changed = upstream(suspects, evidence)
+    worst = _worst_slice(evidence) if kind == "performance" else ""
+    return Diagnosis(
+        suspects=suspects, summary=_summary(kind, alerts, suspects, changed), slice=worst, changed=changed
+    )
+
+
+def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
+    """The columns that changed, each by how far it left its band times how much the model leans on it; scores sum to one."""
+    broken = {alert.column: alert for alert in alerts if alert.kind == "data quality" and alert.column}
+    scores: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for column in evidence.judgement.drift.columns:
+        if not column.drifted and column.name not in broken:
+            continue
+        weight = evidence.importance.get(column.name, 0.0) + _UNUSED
+        scores[column.name] = max(_strength(column), 1e-6) * weight
+        texts[column.name] = _said(column, evidence, broken.get(column.name))
+    total = sum(scores.values())
+    order = sorted(scores, key=lambda name: -scores[name])[:SUSPECTS]
+    return tuple(Suspect(name=name, score=round(scores[name] / total, 3), text=texts[name]) for name in order)
+
+
+def importance(model: Any) -> dict[str, float]:
+    """The share of each column in what *model* gained from its splits; empty where the model does not say."""
+    booster = getattr(model.estimator, "booster_", None)
+    if booster is None:
+        return {}
+    gains = booster.feature_importance("gain")
+    shares: dict[str, float] = {}
+    for output, gain in zip(model.encoder.outputs, gains, strict=True):
+        shares[output.source] = shares.get(output.source, 0.0) + float(gain)
+    total = sum(shares.values()) or 1.0
+    return {name: gain / total for name, gain in shares.items()}
+
+
+def upstream(suspects: Sequence[Suspect], evidence: Evidence) -> tuple[str, ...]:
+    """What happened outside the model, in sentences: columns gone, of another type or unit, new levels, a release."""
+    found = [evidence.released] if evidence.released else []
+    for column in evidence.judgement.drift.columns:
+        if column.note.startswith(("missing", "new", "type", "another")):
+            found.append(f"{column.name}: {column.note}")
+        if column.unseen and column.kind == "level":
+            names = listed(column.unseen, limit=3)
+            found.append(f"{column.name} has categories it never had: {names}")
+    for suspect in suspects:
+        if suspect.name in evidence.frame.columns and suspect.name in evidence.before.columns:
+            words = unit_change(evidence.before[suspect.name], evidence.frame[suspect.name])
+            if words:
+                found.append(f"{suspect.name} {words}")
+    return tuple(found)
+
+
+def unit_change(before: pl.Series, after: pl.Series) -> str:
+    """Words that say by which usual factor *after* differs from *before*, or an empty text.
+
+    Both quartiles and the median must agree on the factor.
+    """
+    if not (before.dtype.is_numeric() and after.dtype.is_numeric()):
+        return ""
+    old, new = (side.drop_nulls().cast(float) for side in (before, after))
+    if min(len(old), len(new)) < _LEAST_KNOWN:
+        return ""
+    ratios = []
+    for share in (0.25, 0.5, 0.75):
+        here, there = new.quantile(share), old.quantile(share)
+        if not here or not there or here / there <= 0:
+            return ""
+        ratios.append(here / there)
+    for factor in _FACTORS:
+        for wanted, word in ((factor, "multiplied"), (1 / factor, "divided")):
+            if all(abs(ratio / wanted - 1) <= _NEAR for ratio in ratios):
+                name = _FACTOR_NAMES.get(factor)
+                return f"looks {word} by {factor:g}: a change of unit{f' ({name})' if name else ''} upstream?"
+    return ""
+
+
+def _strength(column: ColumnDrift) -> float:
+    """How far a column left its band: the Jensen-Shannon distance beyond it, or the share of rows that broke."""
+    shape = max((column.js or 0.0) - column.band.get("js", 0.0), 0.0)
+    broken = max(
+        (share - column.band.get(name, 0.0) for name, share in column.shares.items() if name in column.outside),
+        default=0.0,
+    )
+    missing = 1.0 if column.note.startswith("missing") else 0.0
+    return max(shape, broken, missing)
+
+
+def _said(column: ColumnDrift, evidence: Evidence, broken: Signal | None) -> str:
+    if broken is not None:
+        return broken.text
+    mean, was = column.after.get("mean"), column.before.get("mean")
+    text = "distributed differently"
+    if mean is not None and was is not None:
+        text = f"mean {mean:.4g}, was {was:.4g}"
+    share = evidence.importance.get(column.name)
+    return text if share is None else f"{text}; {share:.0%} of the model's decisions rest on it"
+
+
+def _worst_slice(evidence: Evidence) -> str:
+    if evidence.predictions is None or evidence.truth is None:
+        return ""
+    from mainspring.evaluate import slices
+    from mainspring.evaluate.metric import Setting
+    from mainspring.evaluate.outcome import Outcome
+
+    outcome = Outcome.of(evidence.truth, evidence.predictions)
+    if not len(outcome):
+        return ""
+    names = [name for name in evidence.importance if name in evidence.frame.columns]
+    found = slices.find(outcome, evidence.frame, names, metric=evidence.metric, setting=Setting(resamples=50))
+    for part in found.worse:
+        return (
+            f"worst where {part.column} is {part.level}: {evidence.metric} {part.estimate.value:.4g} on "
+            f"{part.estimate.rows:,} rows, {_number(part.rest)} elsewhere"
+        )
+    return ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], changed: Sequence[str]) -> str:
+    """Two or three plain sentences."""
+    sentences = []
+    measured = next((a for a in alerts if a.kind == "performance" and a.low is not None and a.name != "loss stream"), None)
+    if measured is not None:
+        sentences.append(_performance_words(measured))
+    elif any(alert.name == "loss stream" for alert in alerts):
+        sentences.append("Errors have become more frequent or larger, and stay so.")
+    if kind == "data quality":
+        broken = [alert.text for alert in alerts if alert.kind == "data quality"]
+        sentences.insert(0, f"The data broke: {listed(broken, limit=3)}.")
+    elif suspects:
+        names = listed([suspect.name for suspect in suspects], limit=3)
+        more = " look" if len(suspects) > 1 else " looks"
+        sentences.append(f"{names}{more} different from what the model learned on ({suspects[0].name}: {suspects[0].text}).")
+    elif kind == "performance":
+        sentences.append("No column looks different: the relation between the columns and the target has changed itself.")
+    else:
+        said = [alert.text for alert in alerts if alert.column in OUTPUTS]
+        sentences.append(f"The model answers differently ({said[0]})." if said else "The data look different.")
+    if changed:
+        sentences.append(f"Upstream: {changed[0]}.")
+    return " ".join(sentences)
+
+
+def _performance_words(signal: Signal) -> str:
+    name, low, high = signal.name.replace("_", " "), signal.low, signal.high
+    if low is None or high is None:
+        return f"{name} is {signal.value:.4g}."
+    if signal.value < low:
+        return f"{name} fell to {signal.value:.4g} on {signal.rows:,} rows; at least {low:.4g} was expected."
+    return f"{name} rose to {signal.value:.4g} on {signal.rows:,} rows; at most {high:.4g} was expected."

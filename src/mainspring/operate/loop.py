@@ -1,0 +1,361 @@
+"""The closed loop over one model: judge a window, fold its alerts, decide by the policy, act.
+
+Nothing here asks what time it is or where rows come from: the clock is passed in, and a window is handed over when it
+has ended. A rehearsal over history and a live model run the very same code.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from mainspring.evaluate.metric import difference
+from mainspring.evaluate.requirements import verdicts
+from mainspring.monitor.signals import Judgement, Signal, judge_window
+from mainspring.operate.champion import Champion, crown, joined
+from mainspring.operate.diagnosis import Evidence
+from mainspring.operate.fold import OUTPUTS
+from mainspring.operate.policy import Decision, Done, Policy, Situation, decide
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mainspring.contract import Contract, Verdict
+    from mainspring.contract.policy import Trigger
+    from mainspring.core.clock import Clock
+    from mainspring.core.estimate import Estimate
+    from mainspring.core.predictions import Predictions
+    from mainspring.operate.history import Stretch
+    from mainspring.operate.incident import Desk
+    from mainspring.operate.learner import Challenger, Learner
+
+TRIAL = 2
+"""A new champion is on trial for so many windows: the one before it stands by."""
+LEAST_IMPORTANCE = 0.01
+"""Drift of a column on which less of the model rests than this asks for no retrain."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retrained:
+    """One retrain: whether its challenger went live, why, and by how much it beat the champion on unseen rows."""
+
+    promoted: bool
+    reason: str
+    version: int
+    gain: Estimate | None
+    memory: str
+    seconds: float
+    fits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What happened after one window. ``version`` is the one in force from the next window on."""
+
+    window: int
+    alerts: tuple[Signal, ...]
+    decision: Decision
+    version: int
+    retrained: Retrained | None = None
+    opened: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A window whose labels are not all there yet."""
+
+    index: int
+    stretch: Stretch
+    predictions: Predictions
+    version: int
+
+
+class Loop:
+    """Watches and mends one model."""
+
+    def __init__(
+        self,
+        champion: Champion,
+        *,
+        frame: pl.DataFrame,
+        contract: Contract,
+        learner: Learner,
+        policy: Policy,
+        desk: Desk,
+        clock: Clock,
+        metric: str,
+        window: int,
+        learned: int,
+        seed: int = 0,
+    ) -> None:
+        """Begin with *champion*, which learned from the first *learned* rows of *frame*.
+
+        *window*: rows of a usual window. *metric*: what models are compared by. Rows of *frame* are looked at only up
+        to the end of the window that is handed over, labels only as far as they are said to be known.
+        """
+        self.champion = champion
+        self.retrains: list[Done] = []
+        self.seconds = 0.0
+        self.fits = 0
+        self._frame, self._contract, self._metric = frame, contract, metric
+        self._learner, self._policy, self._desk, self._clock = learner, policy, desk, clock
+        self._window, self._learned, self._seed = window, learned, seed
+        self._released = champion.version
+        self._waiting: list[_Waiting] = []
+        self._on_trial: list[tuple[Stretch, Predictions]] = []
+        self._known = learned
+        self._began = Done(-1, clock.now())
+        self._news = ""
+
+    def predict(self, rows: pl.DataFrame) -> Predictions:
+        """What the champion says of *rows*."""
+        begun = time.thread_time()
+        said = self.champion.model.predict(rows)
+        self.seconds += time.thread_time() - begun
+        return said
+
+    def after(self, index: int, stretch: Stretch, predictions: Predictions, *, known: int, where: str = "") -> Step:
+        """Judge window number *index*, for which the model gave *predictions*, and act.
+
+        Labels are known for the rows before row *known*. *where* names the window for people.
+        """
+        begun = time.thread_time()
+        self._known = known
+        judgement, alerts = self._judge(index, stretch, predictions)
+        opened = self._desk.note(index, alerts, self._evidence(stretch, predictions, judgement), where=where)
+        self._news = ""
+        self._on_trial.append((stretch, predictions))
+        situation = self._situation(index, alerts, stretch, predictions)
+        decision = decide(self._policy, situation)
+        retrained = None
+        self.seconds += time.thread_time() - begun
+        if decision.action == "retrain":
+            retrained = self._retrain(index, decision)
+        elif decision.action == "roll back":
+            self._roll_back(index, decision)
+        elif decision.trigger is not None:
+            self._desk.act("hold", f"hold: {decision.reason}")
+        if self.champion.before is not None and index + 1 - self.champion.since >= TRIAL:
+            self.champion = self.champion.settled()
+        return Step(
+            window=index,
+            alerts=alerts,
+            decision=decision,
+            version=self.champion.version,
+            retrained=retrained,
+            opened=tuple(incident.id for incident in opened),
+        )
+
+    def _judge(
+        self, index: int, stretch: Stretch, predictions: Predictions
+    ) -> tuple[Judgement, tuple[Signal, ...]]:
+        """This window's judgement, and its alerts with those of earlier windows whose labels have come only now."""
+        late = [w for w in self._waiting if w.stretch.end <= self._known and w.version == self.champion.version]
+        self._waiting = [w for w in self._waiting if w.stretch.end > self._known]
+        alerts: list[Signal] = []
+        for window in late:
+            found = self._judged(window.stretch, window.predictions)
+            alerts += [signal for signal in found.breaches if signal.kind == "performance"]
+        judgement = self._judged(stretch, predictions)
+        if stretch.end > self._known:
+            self._waiting.append(_Waiting(index, stretch, predictions, self.champion.version))
+        alerts += judgement.breaches
+        return judgement, tuple(alerts)
+
+    def _judged(self, stretch: Stretch, predictions: Predictions) -> Judgement:
+        champion = self.champion
+        found = judge_window(
+            champion.reference,
+            self._contract,
+            self._frame[stretch.start : stretch.end].select(
+                name for name in self._frame.columns if name in champion.reference.columns
+            ),
+            predictions=predictions,
+            truth=self._truth(stretch),
+            baseline=champion.baseline,
+            stream=champion.stream,
+            seed=self._seed,
+        )
+        if found.stream is not None:
+            self.champion = replace(champion, stream=found.stream)
+        return found
+
+    def _truth(self, stretch: Stretch) -> pl.Series:
+        """The labels of a window as far as they are known, null for the others."""
+        import polars as pl
+
+        labels = self._frame[self._contract.project.target][stretch.start : stretch.end]
+        unknown = stretch.end - max(self._known, stretch.start)
+        if unknown <= 0:
+            return labels
+        return pl.concat([labels[: stretch.rows - unknown], pl.Series(labels.name, [None] * unknown, dtype=labels.dtype)])
+
+    def _evidence(self, stretch: Stretch, predictions: Predictions, judgement: Judgement) -> Evidence:
+        return Evidence(
+            judgement=judgement,
+            frame=self._frame[stretch.start : stretch.end],
+            before=self._frame[max(0, stretch.start - 4 * self._window) : stretch.start],
+            importance=self.champion.importance,
+            metric=self._metric,
+            predictions=predictions,
+            truth=self._truth(stretch),
+            released=self._news,
+        )
+
+    def _situation(
+        self, index: int, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions
+    ) -> Situation:
+        return Situation(
+            window=index,
+            now=self._clock.now(),
+            triggers=self._triggers(alerts, stretch, predictions),
+            retrains=tuple(self.retrains),
+            labelled=self._known - self._learned,
+            worth=self._window,
+            regret=self._regret(),
+            began=self._began,
+        )
+
+    def _triggers(
+        self, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions
+    ) -> dict[Trigger, str]:
+        found: dict[Trigger, str] = {}
+        failed = [verdict for verdict in self._verdicts(stretch, predictions) if verdict.result == "fail"]
+        worse = next((alert for alert in alerts if alert.kind == "performance"), None)
+        if failed:
+            found["requirement"] = f"{failed[0].requirement} was not kept ({_value(failed[0])})"
+        elif worse is not None:
+            found["requirement"] = worse.text
+        for alert in alerts:
+            weight = 1.0 if alert.column in OUTPUTS else self.champion.importance.get(alert.column or "", 0.0)
+            if alert.kind == "drift" and weight >= LEAST_IMPORTANCE:
+                found.setdefault("drift", alert.text)
+        return found
+
+    def _verdicts(self, stretch: Stretch, predictions: Predictions) -> tuple[Verdict, ...]:
+        if not self._contract.requirements:
+            return ()
+        rows = self._frame[stretch.start : stretch.end]
+        return verdicts(
+            self._contract, self._truth(stretch), predictions, rows, stage="live", confidence=None, seed=self._seed
+        )
+
+    def _regret(self) -> Estimate | None:
+        """By how much the champion before was better on labelled rows since this one went live."""
+        before = self.champion.before
+        trial = [(s, p) for s, p in self._on_trial if s.end <= self._known]
+        if before is None or not trial:
+            return None
+        rows = self._frame[trial[0][0].start : trial[-1][0].end]
+        truth = rows[self._contract.project.target]
+        if truth.null_count() == len(truth):
+            return None
+        theirs = before.model.predict(rows)
+        return difference(
+            self._metric, truth, theirs, joined([p for _, p in trial]), cost=self._contract.cost, seed=self._seed
+        )
+
+    def _retrain(self, index: int, decision: Decision) -> Retrained:
+        """Build a challenger, hold it against the champion on the freshest labelled rows, promote it unless it is worse."""
+        self.retrains.append(Done(index, self._clock.now()))
+        self._learned = self._known
+        challenger = self._learner.challenger(self._known, min(self._window, self._known // 2))
+        if challenger is None:
+            self._desk.act("hold", "hold: the labelled rows teach nothing")
+            return Retrained(
+                promoted=False, reason="the labelled rows teach nothing", version=self.champion.version,
+                gain=None, memory="", seconds=0.0, fits=0,
+            )  # fmt: skip
+        begun = time.thread_time()
+        done = self._hold_against(index, challenger)
+        self.seconds += challenger.seconds + time.thread_time() - begun
+        self.fits += challenger.fits
+        self._desk.act("retrain", f"retrain ({decision.trigger}: {decision.reason}): {done.reason}")
+        return done
+
+    def _hold_against(self, index: int, challenger: Challenger) -> Retrained:
+        fresh = self._frame[self._known - min(self._window, self._known // 2) : self._known]
+        truth = fresh[self._contract.project.target]
+        theirs, ours = self.champion.model.predict(fresh), challenger.said
+        gain = difference(self._metric, truth, ours, theirs, cost=self._contract.cost, seed=self._seed)
+        blocked = self._blocked(fresh, truth, ours, theirs)
+        surely_worse = gain.high is not None and gain.high < 0
+        self._released += 1
+        if not blocked and not surely_worse:
+            metrics = self.champion.baseline.metrics if self.champion.baseline is not None else (self._metric,)
+            stands_for = self._frame[max(0, self._known - self._stands_for(challenger)) : self._known]
+            self.champion = crown(
+                challenger.model, self._contract, stands_for, version=self._released, unseen=fresh, predictions=ours,
+                metrics=metrics, since=index + 1, before=self.champion,
+            )  # fmt: skip
+            self._on_trial = []
+            self._news = f"version {self._released} went live one window before"
+        reason = blocked or _compared(gain, self._metric, promoted=not surely_worse)
+        return Retrained(
+            promoted=not blocked and not surely_worse,
+            reason=f"version {self._released} {reason}",
+            version=self._released,
+            gain=gain,
+            memory=challenger.memory,
+            seconds=challenger.seconds,
+            fits=challenger.fits,
+        )
+
+    def _blocked(self, fresh: pl.DataFrame, truth: pl.Series, ours: Predictions, theirs: Predictions) -> str:
+        """Which must the challenger fails on rows it had not seen, or an empty text."""
+        if not self._contract.requirements:
+            return ""
+        judged = verdicts(
+            self._contract, truth, ours, fresh, stage="canary", champion=theirs, confidence=None, seed=self._seed
+        )
+        failed = [verdict for verdict in judged if verdict.blocks]
+        return f"was not promoted: it fails {failed[0].requirement} ({_value(failed[0])})" if failed else ""
+
+    def _stands_for(self, challenger: Challenger) -> int:
+        """So many of the last rows hold half of what the challenger goes by."""
+        total = 0.0
+        for span, weight in sorted(challenger.weights.items(), key=lambda item: float(item[0] or 1e9)):
+            total += weight
+            if total >= 0.5:
+                return self._known if span is None else span * self._window
+        return self._known
+
+    def _roll_back(self, index: int, decision: Decision) -> None:
+        before = self.champion.before
+        if before is None:
+            return
+        worse = self.champion.version
+        self.champion = replace(before, since=index + 1, stream=None)
+        self._on_trial = []
+        self._news = f"version {before.version} came back one window before"
+        self._desk.act("roll back", f"roll back from version {worse} to version {before.version}: {decision.reason}")
+
+
+def _value(verdict: Verdict) -> str:
+    return "not a number" if verdict.value is None else f"{verdict.value:.4g}"
+
+
+def _compared(gain: Estimate, metric: str, *, promoted: bool) -> str:
+    name = metric.replace("_", " ")
+    margin = "" if gain.low is None or gain.high is None else f" ({gain.low:+.3g} to {gain.high:+.3g})"
+    if not promoted:
+        return f"was not promoted: its {name} is worse by {-gain.value:.3g}{margin} on {gain.rows:,} fresh rows"
+    word = "better" if gain.value >= 0 else "no surely worse"
+    return f"went live: its {name} is {word} by {gain.value:+.3g}{margin} on {gain.rows:,} fresh rows"
+
+
+def as_dict(step: Step) -> dict[str, Any]:
+    """A step as plain JSON values."""
+    done = step.retrained
+    return {
+        "window": step.window,
+        "alerts": len(step.alerts),
+        "action": step.decision.action,
+        "trigger": step.decision.trigger,
+        "reason": step.decision.reason,
+        "version": step.version,
+        "promoted": None if done is None else done.promoted,
+        "outcome": None if done is None else done.reason,
+        "memory": None if done is None else done.memory,
+    }
