@@ -1,0 +1,48 @@
+"""What gets imported is a promise: a name costs what it needs and no more."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "alembic", "fairlearn", "lightgbm", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "pandas", "plotly",
+    "polars", "pyarrow", "scipy", "skl2onnx", "sklearn", "skops", "sqlalchemy",
+}  # fmt: skip
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_package_alone_loads_almost_nothing() -> None:
+    loaded = loaded_by("import mainspring")
+    assert not loaded & (HEAVY | {"cyclopts", "msgspec", "rich", "obstore"})
+    assert {name for name in loaded if name.startswith("mainspring")} == {"mainspring"}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mainspring; mainspring.step; mainspring.Project; mainspring.Contract",
+        "from mainspring import step",
+        "from mainspring.data import check, clean, diff, profile, propose, read, split",
+        "from mainspring.train import fit, search",
+        "import mainspring.flow.engine, mainspring.flow.why",
+    ],
+)
+def test_what_a_pipeline_names_loads_on_use(code: str) -> None:
+    assert not loaded_by(code) & HEAVY
+
+
+@pytest.mark.parametrize("tokens", [["--help"], ["run", "--help"], ["--version"]])
+def test_help_loads_no_layer_that_computes(tokens: list[str]) -> None:
+    call = f"try:\n    main({tokens!r})\nexcept SystemExit as end:\n    assert not end.code"
+    loaded = loaded_by(f"from mainspring.cli.app import main\n{call}")
+    assert not loaded & HEAVY
+    layers = {name.split(".")[1] for name in loaded if name.startswith("mainspring.")}
+    assert layers <= {"cli", "core"} | ({"ledger"} if "run" in tokens else set())
