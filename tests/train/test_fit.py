@@ -183,3 +183,14 @@ def test_equal_arguments_give_equal_models() -> None:
     for kind in KINDS:
         one, two = (fit(frame, contract("multiclass"), kind=kind, seed=3).predict(frame).scores for _ in range(2))
         assert np.array_equal(one, two)  # type: ignore[arg-type]
+
+
+def test_a_linear_model_can_keep_the_telling_few_of_many_columns() -> None:
+    random = np.random.default_rng(0)
+    X = random.normal(size=(300, 120))
+    frame = pl.DataFrame(X, schema=[f"c{i}" for i in range(120)])
+    frame = frame.with_columns(pl.Series("y", X[:, 7] - X[:, 9] + random.normal(size=300) > 0))
+    model = fit(frame, contract("binary"), kind="linear", params={"kept": 0.05})
+    kept = model.estimator.named_steps["select"].get_support(indices=True)
+    assert len(kept) == 6
+    assert {7, 9} <= set(kept)

@@ -15,7 +15,7 @@ from mainspring.evaluate import metric as measure
 from mainspring.evaluate.outcome import Outcome
 from mainspring.features.encoder import Encoder
 from mainspring.train import threads
-from mainspring.train.frameworks import Shape, framework, lightgbm
+from mainspring.train.frameworks import Shape, framework, lightgbm, linear
 from mainspring.train.link import SMEAR_ROWS, Link
 from mainspring.train.model import probabilities
 
@@ -151,7 +151,8 @@ class Bench:
         trial = Trial(kind, dict(params), "finished", [], 0.0)
         fits: list[Fit] = []
         try:
-            with threads.limited(1), ThreadPoolExecutor(self.workers) as pool:
+            # The filters of warnings are the process's own: set here, not by threads that overlap.
+            with linear.quiet(), threads.limited(1), ThreadPoolExecutor(self.workers) as pool:
                 for start in range(0, len(self.folds), self.workers):
                     batch = self.folds[start : start + self.workers]
                     fits += pool.map(

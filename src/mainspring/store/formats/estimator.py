@@ -31,12 +31,15 @@ TRUSTED = frozenset(
         "sklearn._loss.link.LogLink",
         "sklearn._loss.link.LogitLink",
         "sklearn._loss.link.MultinomialLogit",
+        "sklearn._loss.loss.AbsoluteError",
         "sklearn._loss.loss.HalfBinomialLoss",
         "sklearn._loss.loss.HalfMultinomialLoss",
         "sklearn._loss.loss.HalfSquaredError",
         "sklearn.compose._column_transformer._RemainderColsList",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.feature_selection._univariate_selection.f_regression",
         "sklearn.tree._tree.Tree",
     }
 )
