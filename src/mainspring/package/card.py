@@ -40,7 +40,7 @@ def card(
         "### Requirements\n",
         _verdicts(evidence.get("verdicts", [])),
         "### Where it is worst\n",
-        _slices(evidence.get("slices", [])),
+        _slices(evidence.get("slices") or {}),
         "### Fairness\n",
         _fairness(contract, evidence.get("verdicts", [])),
         "## Training\n",
@@ -125,15 +125,13 @@ def _verdicts(verdicts: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
-def _slices(slices: Sequence[Mapping[str, Any]]) -> str:
+def _slices(slices: Mapping[str, Any]) -> str:
     rows = [
-        [_slice_name(each), each.get("value"), each.get("low"), each.get("high"), each.get("rows")] for each in slices
+        [f"{each['column']} = {each['level']}", *(each["estimate"][key] for key in ("value", "low", "high", "rows"))]
+        for each in slices.get("found", [])
     ]
-    return _table(["slice", "value", "low", "high", "rows"], rows[:SLICES], empty="No slice was measured.")
-
-
-def _slice_name(entry: Mapping[str, Any]) -> str:
-    return str(entry.get("name") or f"{entry.get('column')} = {entry.get('level')}")
+    metric = slices.get("metric") or "value"
+    return _table(["slice", metric, "low", "high", "rows"], rows[:SLICES], empty="No slice was measured.")
 
 
 def _fairness(contract: Contract, verdicts: Sequence[Mapping[str, Any]]) -> str:
