@@ -33,6 +33,7 @@ INLINE_PART = 32 * 1024
 """Parts up to so many bytes lie in the envelope itself, so that a small value costs one write."""
 DIGEST_LENGTH = 64
 
+_DIGITS = frozenset("0123456789abcdef")
 _ENVELOPE = b"mainspring parts 1\n"
 
 Source = bytes | bytearray | memoryview | Path
@@ -175,7 +176,9 @@ class Store:
         except FileNotFoundError:
             raise NotFound(f"The store {self.url} has no object {digest}.") from None
         try:
-            data = self._assemble(digest, stored) if stored[:1] == MARK else decompress(stored)
+            if stored[:1] == MARK:
+                return self._assemble(digest, stored)
+            data = decompress(stored)
         except ValueError as error:
             raise StoreError(f"The object {name} is damaged: {error}. {MEND}") from None
         if digest_bytes(data) != digest:
@@ -341,7 +344,7 @@ class Store:
         fresh.update((place.digest, (pack.digest, place)) for place in pack.places)
 
     def _assemble(self, digest: str, stored: bytes) -> bytes:
-        """The bytes of a large object from its chunks."""
+        """The bytes of a large object from its chunks, verified."""
         manifest = decode_manifest(stored)
         chunks: list[bytes | None] = [None] * len(manifest.pieces)
         by_pack: dict[int, list[int]] = {}
@@ -364,7 +367,10 @@ class Store:
             data = b"".join(whole)
             if digest_bytes(data) == digest:
                 return data
-        return b"".join(self._mended(manifest, position, chunk) for position, chunk in enumerate(chunks))
+        data = b"".join(self._mended(manifest, position, chunk) for position, chunk in enumerate(chunks))
+        if digest_bytes(data) != digest:
+            raise ValueError("its list of chunks is not what was written")
+        return data
 
     def _mended(self, manifest: Manifest, position: int, chunk: bytes | None) -> bytes:
         """The chunk if it is intact, else the same chunk from wherever else it lies. Raises StoreError naming it."""
@@ -391,7 +397,7 @@ def open_store(url: str | Path, *, create: bool = True) -> Store:
 
 
 def _object_name(digest: str) -> str:
-    if len(digest) != DIGEST_LENGTH or not digest.isalnum():
+    if len(digest) != DIGEST_LENGTH or not set(digest) <= _DIGITS:  # a name never reaches outside the store
         raise NotFound(f"Expected a digest of {DIGEST_LENGTH} hexadecimal digits, got {digest!r}.")
     return f"objects/{digest[:2]}/{digest[2:]}"
 

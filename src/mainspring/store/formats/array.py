@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import PipelineError
 from mainspring.store.formats import plain
+from mainspring.store.formats.plain import no_leaf
 from mainspring.store.formats.registry import record_class
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Array:
             form = json.loads(parts[_OBJECTS])
             array = np.empty(len(form["items"]), dtype=object)
             for position, item in enumerate(form["items"]):
-                array[position] = plain.decode(item, _no_leaf, record_class)
+                array[position] = plain.decode(item, no_leaf, record_class)
             return array.reshape(form["shape"])
         return np.lib.format.read_array(io.BytesIO(parts[_PART]), allow_pickle=False)
 
@@ -79,10 +80,6 @@ def _objects(value: Any) -> bytes:
             "return a list or a table, or convert the array to a type of its own with .astype(…)."
         ) from None
     return json.dumps({"shape": list(value.shape), "items": items}, separators=(",", ":")).encode()
-
-
-def _no_leaf(kind: str, place: str) -> Any:
-    raise ValueError(f"an array of objects holds a {kind} at {place}")
 
 
 ARRAY = Array()

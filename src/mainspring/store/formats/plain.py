@@ -34,9 +34,6 @@ class NotStorable(Exception):  # always caught by `save`, which makes the user's
         self.value, self.path = value, path
 
 
-Leaf = "Callable[[Any], tuple[str, str] | None]"
-
-
 def encode(value: Any, leaf: Callable[[Any], tuple[str, str] | None], path: str = "", depth: int = 0) -> Any:
     """*value* as JSON. *leaf* stores a value with a format of its own and returns its type and place, or None."""
     kind = type(value)
@@ -83,6 +80,11 @@ def decode(document: Any, leaf: Callable[[str, str], Any], record: Callable[[str
         return _FROM_SCALAR[tag](document["v"])
     items = [decode(item, leaf, record) for item in document["v"]]
     return _FROM_ITEMS[tag](items)
+
+
+def no_leaf(kind: str, place: str) -> Any:
+    """For documents that hold plain values only. Raises ValueError."""
+    raise ValueError(f"it names a {kind} at {place}, where only plain values may be")
 
 
 def _list(value: list[Any], leaf: Any, path: str, depth: int) -> list[Any]:

@@ -40,20 +40,28 @@ def save(store: Store, value: Any, *, pickle: bool = False) -> Stored:
     and the ways out, unless *pickle* is set: then it is pickled, which the type says for ever, and loading it needs
     trust.
     """
+    try:
+        parts, kind, meta = _dump(value)
+    except PipelineError:
+        if not pickle:
+            raise
+        parts, kind, meta = {"value.pickle": _pickled(value)}, PICKLE, {"class": _name(type(value))}
+    return store.put_parts(parts, type=kind, meta=meta)
+
+
+def _dump(value: Any) -> tuple[Mapping[str, bytes | Path], str, dict[str, Any]]:
+    """The parts of *value*, its type and the plain facts of it."""
     entry = entry_for(value)
     if entry is not None:
         form = format_of(entry.type)
-        return store.put_parts(form.dump(value), type=entry.type, meta=form.describe(value))
+        return form.dump(value), entry.type, form.describe(value)
     parts: dict[str, bytes | Path] = {}
     try:
         document = plain.encode(value, _leaves_into(parts))
     except plain.NotStorable as error:
-        if pickle:
-            return store.put_parts({"value.pickle": _pickled(value)}, type=PICKLE, meta={"class": _name(type(value))})
         raise PipelineError(_ways_out(error)) from None
     text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
-    kind = record_name(value) or (TREE if parts else JSON)
-    return store.put_parts({_DOCUMENT: text, **parts}, type=kind, meta=_describe(value))
+    return {_DOCUMENT: text, **parts}, record_name(value) or (TREE if parts else JSON), _describe(value)
 
 
 def load(store: Store, stored: str | Stored, *, trusted_pickle: bool = False) -> Any:
