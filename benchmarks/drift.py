@@ -25,6 +25,8 @@ from typing import Any
 SEED = 20_260_101
 SHIFTED = {"float_03", "float_17", "float_29", "integer_04", "string_02"}
 PEERS = {"alibi-detect": "alibi_detect", "deepchecks": "deepchecks", "evidently": "evidently", "nannyml": "nannyml"}
+BESIDE = ("pyarrow<20", "setuptools<80")
+"""What the peers need to be run: the last PyArrow for NumPy 1, and pkg_resources."""
 REPEATS = 5
 
 
@@ -240,7 +242,7 @@ def peer_python(folder: Path, package: str) -> str:
     python = home / "bin" / "python"
     if not (home / "ready").exists():
         venv.create(home, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "-q", "--no-input", package, "pyarrow", "setuptools<80"]
+        command = [str(python), "-m", "pip", "install", "-q", "--no-input", package, *BESIDE]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1_800)
         if done.returncode:
             raise RuntimeError((done.stderr.strip().splitlines() or ["pip failed"])[-1][:160])

@@ -181,12 +181,14 @@ def _resampled(shares: tuple[float, ...], n: int, m: int) -> tuple[ChiSquare, Ch
     draw = np.random.default_rng(len(shares))
     a, b = draw.multinomial(n, p, size=RESAMPLES), draw.multinomial(m, p, size=RESAMPLES)
     size = effective(n, m)
-    return _matched(statistic.psi(a, b) * size), _matched(8 * math.log(2) * statistic.js(a, b) ** 2 * size)
+    degrees = len(shares) - 1
+    squared = 8 * math.log(2) * statistic.js(a, b) ** 2
+    return _matched(statistic.psi(a, b) * size, degrees), _matched(squared * size, degrees)
 
 
-def _matched(drawn: Floats) -> ChiSquare:
+def _matched(drawn: Floats, degrees: int) -> ChiSquare:
     """The scaled chi-square law with the mean and the variance of what was drawn."""
     mean, variance = float(drawn.mean()), float(drawn.var())
-    if not variance > 0:  # every row of the reference lies in one bin: the draws cannot differ
-        return ChiSquare(1.0, 1.0)
+    if mean < degrees / 2:  # bins that the reference left empty hardly vary; the plain law errs towards silence
+        return ChiSquare(1.0, float(degrees))
     return ChiSquare(variance / (2 * mean), 2 * mean * mean / variance)
