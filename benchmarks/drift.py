@@ -24,9 +24,13 @@ from typing import Any
 
 SEED = 20_260_101
 SHIFTED = {"float_03", "float_17", "float_29", "integer_04", "string_02"}
-PEERS = {"alibi-detect": "alibi_detect", "deepchecks": "deepchecks", "evidently": "evidently", "nannyml": "nannyml"}
-BESIDE = ("pyarrow<20", "setuptools<80")
-"""What the peers need to be run: the last PyArrow for NumPy 1, and pkg_resources."""
+PEERS = {
+    "alibi-detect": ("pyarrow<20",),
+    "deepchecks": ("pyarrow<20", "setuptools<80", "scikit-learn<1.6"),
+    "evidently": ("pyarrow<20", "pandas<3"),
+    "nannyml": ("pyarrow<20", "pandas<3", "statsmodels"),
+}
+"""Each peer with what has to be held back or added for it to run."""
 REPEATS = 5
 
 
@@ -242,7 +246,7 @@ def peer_python(folder: Path, package: str) -> str:
     python = home / "bin" / "python"
     if not (home / "ready").exists():
         venv.create(home, with_pip=True, clear=True)
-        command = [str(python), "-m", "pip", "install", "-q", "--no-input", package, *BESIDE]
+        command = [str(python), "-m", "pip", "install", "-q", "--no-input", package, *PEERS[package]]
         done = subprocess.run(command, capture_output=True, text=True, timeout=1_800)
         if done.returncode:
             raise RuntimeError((done.stderr.strip().splitlines() or ["pip failed"])[-1][:160])
@@ -304,13 +308,13 @@ def main() -> None:
 
 
 def compare(peers: Path, folder: Path, ours: float) -> None:
-    for package, name in PEERS.items():
+    for package in PEERS:
         try:
             python = peer_python(peers, package)
         except (RuntimeError, OSError, subprocess.SubprocessError) as error:
             show(package, f"does not install: {error}")
             continue
-        show(package, measure(python, name, folder), ours)
+        show(package, measure(python, package.replace("-", "_"), folder), ours)
 
 
 if __name__ == "__main__":
