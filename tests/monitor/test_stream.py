@@ -37,7 +37,7 @@ def test_false_alarms_are_as_rare_as_asked_for() -> None:
     for _ in range(100):
         stream, rows = LossStream(mean=0.1, deviation=0.3, quiet_rows=quiet), 0
         while not stream.raised and rows < 20 * quiet:
-            stream, rows = stream.update((draw.random(100) < 0.1) * 1.0), rows + 100
+            stream, rows = stream.update((draw.random(100) < 0.1).astype(np.float64)), rows + 100
         runs.append(rows)
     assert 0.5 * quiet < np.mean(runs) < 3 * quiet
 
@@ -46,11 +46,11 @@ def test_a_rise_that_lasts_is_found_and_can_be_dealt_with() -> None:
     draw = np.random.default_rng(0)
     stream = LossStream(mean=0.1, deviation=0.3, quiet_rows=1e6)
     for _ in range(10):
-        stream = stream.update((draw.random(200) < 0.1) * 1.0)
+        stream = stream.update((draw.random(200) < 0.1).astype(np.float64))
         assert not stream.raised
     windows = 0
     while not stream.raised:
-        stream, windows = stream.update((draw.random(200) < 0.2) * 1.0), windows + 1
+        stream, windows = stream.update((draw.random(200) < 0.2).astype(np.float64)), windows + 1
     assert windows <= 3
     assert not stream.restarted().update(np.zeros(10)).raised
 
