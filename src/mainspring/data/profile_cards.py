@@ -31,6 +31,8 @@ def card(column: ColumnProfile, *, tags: Sequence[tuple[str, str]] = (), mark: s
 
 
 def _picture(column: ColumnProfile) -> str:
+    if column.type == "boolean" and column.top:
+        return levels(column.top, rows=column.rows - column.nulls, distinct=column.distinct)
     if column.histogram is not None and column.distinct > 1 and column.type != "id":
         return histogram(column.histogram, ends=_ends(column))
     if column.top and column.type not in ("id", "constant") and column.histogram is None:
@@ -94,9 +96,8 @@ def _day(edge: str) -> str:
 def levels(top: Sequence[tuple[str, int]], *, rows: int, distinct: int) -> str:
     """The most frequent values as bars, and in the last line all the others together."""
     shown = top[:TOP_SHOWN]
-    most = shown[0][1]
     lines = [
-        f'<li><i style="width:{count / most * 100:.1f}%"></i><span title="{escape(value, quote=True)}">'
+        f'<li><i style="width:{count / rows * 100:.1f}%"></i><span title="{escape(value, quote=True)}">'
         f"{escape(value) or '(empty text)'}</span><b>{_percent(count, rows)}</b></li>"
         for value, count in shown
     ]

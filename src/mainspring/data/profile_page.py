@@ -93,7 +93,7 @@ def _tiles(profile: Profile) -> list[tuple[str, str, str]]:
             str(suspects) if profile.target is not None else "–",
             "columns that know the target" if profile.target is not None else "name a target to look for them",
         ),
-        ("Far-out values", f"{odd:,}", f"in {len(profile.outliers)} columns"),
+        ("Far-out values", f"{odd:,}", f"in {len(profile.outliers)} column{'' if len(profile.outliers) == 1 else 's'}"),
     ]
 
 
