@@ -119,6 +119,21 @@ def test_what_a_step_writes_is_not_an_input(bench: Workbench) -> None:
     assert bench.run().ran == []
 
 
+def test_looking_for_modules_and_versions_is_no_input(bench: Workbench) -> None:
+    bench.pipeline("""
+    import importlib.metadata
+
+    @step
+    def version():
+        import late
+        return importlib.metadata.version("polars") + late.WORD
+    """)
+    bench.write("late.py", "WORD = '!'\n")
+    assert bench.run().ran == ["version"]
+    bench.write("notes.txt", "a new file")
+    assert bench.run().ran == []
+
+
 def test_a_file_read_by_a_library_that_opens_it_unseen_is_found_by_its_name(bench: Workbench) -> None:
     bench.write("table.csv", "a,b\n1,2\n")
     bench.pipeline("""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring import __version__
 from mainspring.core.digest import digest_text
 from mainspring.core.errors import NotFound
+from mainspring.core.progress import progress
 
 if TYPE_CHECKING:
     from mainspring.flow.result import FlowResult
@@ -23,13 +24,19 @@ RELEASE = "(release)"
 
 @dataclass(frozen=True)
 class Released:
-    """A registered version with its evidence. ``is_known``: it was registered by an earlier run."""
+    """A registered version with its evidence.
+
+    ``is_known``: it was registered by an earlier run. ``note``: whether it became the champion, and why. ``report``:
+    the page of its evaluation.
+    """
 
     name: str
     version: int
     metrics: dict[str, dict[str, Any]]
     verdicts: list[dict[str, Any]]
     is_known: bool
+    note: str = ""
+    report: str = ""
 
     @property
     def is_blocked(self) -> bool:
@@ -50,10 +57,7 @@ def released(project: Project, result: FlowResult) -> Released | None:
         "mainspring": __version__,
     }
     key = digest_text("\n".join(["mainspring release 1", *(f"{name}\t{parts[name]}" for name in sorted(parts))]))
-    known = _remembered(result, key)
-    if known is not None:
-        return _told(known, is_known=True)
-    return _told(_register(project, result, model, split, key, parts), is_known=False)
+    return _remembered(result, key) or _register(project, result, model, split, key, parts)
 
 
 def _candidate(result: FlowResult) -> tuple[str, str] | None:
@@ -86,36 +90,39 @@ def _type(result: FlowResult, step: str) -> str:
     return result.outputs[step].type if step in result.outputs else ""
 
 
-def _remembered(result: FlowResult, key: str) -> ModelVersion | None:
+def _remembered(result: FlowResult, key: str) -> Released | None:
     record = result.workspace.ledger.steps.find(key)
     if record is None:
         return None
-    name, _, version = record.parts.get("released", "").rpartition("/")
+    name, _, number = record.parts.get("released", "").rpartition("/")
     try:
-        return result.workspace.ledger.models.get(name, int(version))
+        version = result.workspace.ledger.models.get(name, int(number))
     except (NotFound, ValueError):
         return None
+    return _told(version, is_known=True, note=record.parts.get("note", ""), report=record.parts.get("report", ""))
 
 
 def _register(
     project: Project, result: FlowResult, model: str, split: str, key: str, parts: dict[str, str]
-) -> ModelVersion:
+) -> Released:
     from mainspring.ledger.ports.steps import StepRecord
     from mainspring.operate.release import release
 
+    progress("release", 0, None, "judging")
     with project.active():
         done = release(project, result.workspace, model=result.value(model), split=result.value(split), run=result.run)
-    version: ModelVersion = done.version
+    version, report = done.version, str(done.report or "")
+    progress("release", 1, 1, f"{version.name} version {version.version}")
     result.workspace.ledger.steps.record(
         StepRecord(
             key=key, step=RELEASE, run=result.run, inputs={"model": parts["model"], "split": parts["split"]},
-            parts={**parts, "released": f"{version.name}/{version.version}"},
+            parts={**parts, "released": f"{version.name}/{version.version}", "note": done.reason, "report": report},
         )
     )  # fmt: skip
-    return version
+    return _told(version, is_known=False, note=done.reason, report=report)
 
 
-def _told(version: ModelVersion, *, is_known: bool) -> Released:
+def _told(version: ModelVersion, *, is_known: bool, note: str, report: str) -> Released:
     return Released(
         name=version.name,
         version=version.version,
@@ -125,4 +132,6 @@ def _told(version: ModelVersion, *, is_known: bool) -> Released:
         },
         verdicts=[dict(one) for one in version.evidence.get("verdicts", ())],
         is_known=is_known,
+        note=note,
+        report=report,
     )

@@ -76,7 +76,8 @@ def _print_text(result: FlowResult, release: Released | None) -> None:
 
 def _print_release(console: Any, release: Released) -> None:
     again = " (unchanged)" if release.is_known else ""
-    console.print(f"\nmodel  {release.name} version {release.version}{again}", markup=False)
+    note = f": {release.note}" if release.note else ""
+    console.print(f"\n{release.name} version {release.version}{again}{note}", markup=False)
     width = max((len(name) for name in release.metrics), default=0)
     for name, metric in release.metrics.items():
         between = f"  ({metric['low']:.4g} to {metric['high']:.4g})" if metric["low"] is not None else ""
@@ -87,3 +88,5 @@ def _print_release(console: Any, release: Released) -> None:
         reason = f", {verdict['reason']}" if verdict.get("reason") else ""
         rows = f" on {verdict['rows']:,} rows" if verdict["rows"] else ""
         console.print(f"  {verdict['result']:<14} {verdict['requirement']}{weight}{value}{rows}{reason}", markup=False)
+    if release.report:
+        console.print(f"report  {release.report}", markup=False)

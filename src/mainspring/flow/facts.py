@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import subprocess
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import MainspringError
+from mainspring.core.recording import Silent
+from mainspring.ledger.recorder import RunRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +23,6 @@ if TYPE_CHECKING:
     from mainspring.ledger import Ledger
     from mainspring.ledger.ports.runs import Provenance, RunStatus
     from mainspring.ledger.ports.steps import StepRecord
-    from mainspring.ledger.recorder import RunRecorder
 
 PIPELINE = "pipeline"
 """The kind of a run that the engine makes."""
@@ -26,6 +30,7 @@ STEP = "step"
 """The kind of a child run in which a step reports facts of its own."""
 
 _GIT_PATIENCE = 2.0
+_log = logging.getLogger(__name__)
 
 
 class GitState:
@@ -156,7 +161,7 @@ class StepRecorder:
         self._run = run
         self._name = name
         self._guard = threading.Lock()
-        self._inner: RunRecorder | None = None
+        self._inner: RunRecorder | Silent | None = None
 
     def log_params(self, params: Mapping[str, Param]) -> None:
         """Record parameters."""
@@ -179,20 +184,23 @@ class StepRecorder:
 
     def close(self, *, failed: bool) -> None:
         """Close the child run, if there is one, and see that its facts are kept."""
-        if self._inner is not None:
+        if isinstance(self._inner, RunRecorder):
             self._inner.finish("failed" if failed else "finished")
             self._inner.close()
 
-    def _recorder(self) -> RunRecorder:
+    def _recorder(self) -> RunRecorder | Silent:
         with self._guard:
             if self._inner is None:
-                from mainspring.ledger.recorder import RunRecorder
-
-                run = self._ledger.runs.create(
-                    name=self._name, kind=STEP, parent=self._run, experiment=self._experiment
-                )
-                self._inner = RunRecorder(self._ledger, run.id, experiment=self._experiment)
+                self._inner = self._open()
             return self._inner
+
+    def _open(self) -> RunRecorder | Silent:
+        try:
+            run = self._ledger.runs.create(name=self._name, kind=STEP, parent=self._run, experiment=self._experiment)
+        except MainspringError as error:  # a step does not fail because its facts cannot be kept
+            _log.warning("What step %s reports is not kept: %s", self._name, error)
+            return Silent()
+        return RunRecorder(self._ledger, run.id, experiment=self._experiment)
 
 
 def plain_params(settings: Mapping[str, Any]) -> dict[str, Param]:

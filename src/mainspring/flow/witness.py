@@ -32,6 +32,10 @@ MOST_TEXT = 255
 
 _KINDS = frozenset({"file", "folder", "names", "pattern", "contract"})
 _GLOB = frozenset("*?[")
+_MACHINERY = (
+    "/importlib/", "/importlib_metadata/", "/pkg_resources/", "/pkgutil.py",
+    "/mainspring/project/installed.py", "/mainspring/ledger/provenance.py",
+)  # fmt: skip
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _PROJECT_FIELDS = frozenset(field.name for field in dataclasses.fields(ProjectSection))
 _CONTRACT_FIELDS = frozenset(field.name for field in dataclasses.fields(Contract)) - {"path"}
@@ -279,6 +283,11 @@ def _plain_contract(values: Mapping[str, Any]) -> Contract:
     return Contract(**values)
 
 
+def _is_machinery(file: str) -> bool:
+    """Whether *file* lists the folders of the import path only to find modules or versions."""
+    return file.startswith("<frozen importlib") or any(sign in file.replace(os.sep, "/") for sign in _MACHINERY)
+
+
 class _Eye:
     """The interpreter's audit hook. It cannot be taken out again, so there is one, and it sleeps between steps."""
 
@@ -309,7 +318,7 @@ class _Eye:
         try:
             if event == "open":
                 witness.opened(os.fsdecode(name), arguments[2] or 0, arguments[1])
-            elif not sys._getframe(1).f_code.co_filename.startswith("<frozen importlib"):  # noqa: SLF001  # imports list folders too
+            elif not _is_machinery(sys._getframe(1).f_code.co_filename):  # noqa: SLF001  # who asks is all that tells
                 witness.looked_into(os.fsdecode(name))
         except (OSError, ValueError):
             return

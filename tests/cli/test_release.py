@@ -1,0 +1,125 @@
+"""From a pipeline to a registered version through ``mainspring run``, on a small table with a real model."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.flow.workbench import Workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONTRACT = """
+[project]
+name = "shop"
+task = "binary"
+target = "bought"
+
+[columns.age]
+type = "integer"
+[columns.visits]
+type = "number"
+[columns.bought]
+type = "boolean"
+
+[[require]]
+metric = "roc_auc"
+at_least = 0.7
+"""
+PIPELINE = """
+from mainspring.data import read, split
+from mainspring.train import fit
+
+@step
+def raw(source: str = "shop.csv"):
+    return read(source)
+
+@step
+def parts(raw):
+    return split(raw, seed=1)
+
+@step
+def model(parts, contract, kind: str = "linear"):
+    return fit(parts.train, contract, kind=kind)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Workbench:
+    bench = Workbench(tmp_path)
+    draw = random.Random(0)
+    rows = [(draw.randint(18, 80), round(draw.expovariate(1), 3)) for _ in range(400)]
+    lines = [f"{age},{visits},{str(visits + draw.gauss(0, 0.3) > 0.7).lower()}" for age, visits in rows]
+    bench.write("shop.csv", "\n".join(["age,visits,bought", *lines]))
+    bench.write("mainspring.toml", CONTRACT)
+    bench.pipeline(PIPELINE)
+    return bench
+
+
+def ran(bench: Workbench, *arguments: str, code: int = 0) -> Any:
+    done = bench.mainspring("run", "--json", *arguments)
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def versions(bench: Workbench) -> list[int]:
+    with bench.project.workspace() as workspace:
+        return sorted(version.version for version in workspace.ledger.models.versions("shop"))
+
+
+def test_a_model_is_judged_and_registered_once(shop: Workbench) -> None:
+    first = ran(shop)
+    assert first["model"] == {"name": "shop", "version": 1}
+    assert first["metrics"]["roc_auc"]["low"] < first["metrics"]["roc_auc"]["value"] <= 1
+    (verdict,) = first["verdicts"]
+    assert (verdict["requirement"], verdict["result"], verdict["rows"]) == ("roc_auc at least 0.7", "pass", 100)
+    assert {"stage", "value", "bound", "low", "high"} <= set(verdict)
+    with shop.project.workspace() as workspace:
+        assert workspace.ledger.models.get("shop", 1).run == first["run"]
+
+    loaded = shop.python(
+        "import sys; from mainspring.cli.app import main\n"
+        "try: main(['run', '--json'])\n"
+        "finally: print(*sys.modules, file=sys.stderr)"
+    )
+    out, modules = loaded.communicate(timeout=60)
+    again = json.loads(out)
+    assert {key: again[key] for key in ("model", "metrics", "verdicts")} == {
+        key: first[key] for key in ("model", "metrics", "verdicts")
+    }
+    assert not {"polars", "numpy", "sklearn"}.intersection(modules.split())
+    assert versions(shop) == [1]
+
+    shop.edit("mainspring.toml", "at_least = 0.7", "at_least = 0.9999")
+    judged = ran(shop, code=1)
+    assert {step["status"] for step in judged["steps"]} == {"reused"}
+    assert judged["model"] == {"name": "shop", "version": 2}
+    assert judged["verdicts"][0]["result"] == "fail"
+    assert ran(shop, code=1)["model"]["version"] == 2, "a remembered failure fails again"
+    assert versions(shop) == [1, 2]
+
+
+def test_two_models_or_none_to_judge_release_nothing(shop: Workbench) -> None:
+    shop.pipeline(
+        PIPELINE + "\n@step\ndef other(parts, contract):\n    return fit(parts.train, contract, kind='linear')\n"
+    )
+    done = shop.mainspring("run")
+    assert done.returncode == 0
+    assert "Nothing is released: model and other each return a model." in done.stderr
+    assert versions_or_none(shop) == []
+    assert ran(shop, "model")["model"] == {"name": "shop", "version": 1}
+    assert ran(shop, "parts")["model"] is None
+    shop.pipeline(PIPELINE.replace("split(raw, seed=1)", "raw").replace("parts.train", "parts"))
+    done = shop.mainspring("run")
+    assert "no step before it returns a split to judge it on" in done.stderr
+    assert done.returncode == 0
+
+
+def versions_or_none(bench: Workbench) -> list[int]:
+    with bench.project.workspace() as workspace:
+        names = workspace.ledger.models.names()
+    return versions(bench) if "shop" in names else []
