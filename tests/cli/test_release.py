@@ -13,6 +13,8 @@ from tests.flow.workbench import Workbench
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.cli.conftest import Call
+
 CONTRACT = """
 [project]
 name = "shop"
@@ -60,10 +62,10 @@ def shop(tmp_path: Path) -> Workbench:
     return bench
 
 
-def ran(bench: Workbench, *arguments: str, code: int = 0) -> Any:
-    done = bench.mainspring("run", "--json", *arguments)
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
+def ran(call_in: Call, bench: Workbench, *arguments: str, code: int = 0) -> Any:
+    done = call_in("run", "--json", *arguments, where=bench.root)
+    assert done.code == code, done.err
+    return json.loads(done.out)
 
 
 def versions(bench: Workbench) -> list[int]:
@@ -71,8 +73,8 @@ def versions(bench: Workbench) -> list[int]:
         return sorted(version.version for version in workspace.ledger.models.versions("shop"))
 
 
-def test_a_model_is_judged_and_registered_once(shop: Workbench) -> None:
-    first = ran(shop)
+def test_a_model_is_judged_and_registered_once(shop: Workbench, call_in: Call) -> None:
+    first = ran(call_in, shop)
     assert first["model"] == {"name": "shop", "version": 1}
     assert first["metrics"]["roc_auc"]["low"] < first["metrics"]["roc_auc"]["value"] <= 1
     (verdict,) = first["verdicts"]
@@ -95,28 +97,28 @@ def test_a_model_is_judged_and_registered_once(shop: Workbench) -> None:
     assert versions(shop) == [1]
 
     shop.edit("mainspring.toml", "at_least = 0.7", "at_least = 0.9999")
-    judged = ran(shop, code=1)
+    judged = ran(call_in, shop, code=1)
     assert {step["status"] for step in judged["steps"]} == {"reused"}
     assert judged["model"] == {"name": "shop", "version": 2}
     assert judged["verdicts"][0]["result"] == "fail"
-    assert ran(shop, code=1)["model"]["version"] == 2, "a remembered failure fails again"
+    assert ran(call_in, shop, code=1)["model"]["version"] == 2, "a remembered failure fails again"
     assert versions(shop) == [1, 2]
 
 
-def test_two_models_or_none_to_judge_release_nothing(shop: Workbench) -> None:
+def test_two_models_or_none_to_judge_release_nothing(shop: Workbench, call_in: Call) -> None:
     shop.pipeline(
         PIPELINE + "\n@step\ndef other(parts, contract):\n    return fit(parts.train, contract, kind='linear')\n"
     )
-    done = shop.mainspring("run")
-    assert done.returncode == 0
-    assert "Nothing is released: model and other each return a model." in done.stderr
+    done = call_in("run", where=shop.root)
+    assert done.code == 0
+    assert "Nothing is released: model and other each return a model." in done.err
     assert versions_or_none(shop) == []
-    assert ran(shop, "model")["model"] == {"name": "shop", "version": 1}
-    assert ran(shop, "parts")["model"] is None
+    assert ran(call_in, shop, "model")["model"] == {"name": "shop", "version": 1}
+    assert ran(call_in, shop, "parts")["model"] is None
     shop.pipeline(PIPELINE.replace("split(raw, seed=1)", "raw").replace("parts.train", "parts"))
-    done = shop.mainspring("run")
-    assert "no step before it returns a split to judge it on" in done.stderr
-    assert done.returncode == 0
+    done = call_in("run", where=shop.root)
+    assert "no step before it returns a split to judge it on" in done.err
+    assert done.code == 0
 
 
 def versions_or_none(bench: Workbench) -> list[int]:

@@ -6,18 +6,17 @@ import json
 import re
 import sys
 import textwrap
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mainspring.cli._exit import guarded
-from mainspring.cli.app import app
 from tests.flow.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.cli.conftest import Call, Called
 
 PIPELINE = """
 from pathlib import Path
@@ -43,26 +42,12 @@ def shop(tmp_path: Path) -> Workbench:
     return bench
 
 
-@dataclass(frozen=True)
-class Called:
-    """What a call of the command line left with and printed."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture
-def call(shop: Workbench, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Called]:
-    """Calls the command line in this process, which is quicker than starting another."""
+def call(shop: Workbench, call_in: Call) -> Callable[..., Called]:
+    """Calls the command line in the shop's folder."""
 
     def called(*arguments: str, where: Path | None = None) -> Called:
-        monkeypatch.chdir(where or shop.root)
-        capfd.readouterr()
-        code = guarded(app, arguments)
-        out, err = capfd.readouterr()
-        assert "Traceback" not in err
-        return Called(code, out, err)
+        return call_in(*arguments, where=where or shop.root)
 
     return called
 
