@@ -26,7 +26,7 @@ SEED = 20_260_101
 SHIFTED = {"float_03", "float_17", "float_29", "integer_04", "string_02"}
 PEERS = {
     "alibi-detect": ("pyarrow<20",),
-    "deepchecks": ("pyarrow<20", "setuptools<80", "scikit-learn<1.6"),
+    "deepchecks": ("pyarrow<20", "setuptools<80", "scikit-learn<1.6", "category-encoders<2.7"),
     "evidently": ("pyarrow<20", "pandas<3"),
     "nannyml": ("pyarrow<20", "pandas<3", "statsmodels"),
 }

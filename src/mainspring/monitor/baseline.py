@@ -1,4 +1,4 @@
-"""What a model did when it was released: its predictions, its metrics and how they vary, and what its scores are worth.
+"""What a model did when it was released: its predictions, its metrics and their spread, what its scores are worth.
 
 Fitted once on rows with known truth that the model was not trained on (the holdout), kept with the model as JSON.
 """
@@ -16,8 +16,9 @@ from mainspring.evaluate.metric import IMPLEMENTED, Setting, build, estimates
 from mainspring.evaluate.outcome import Outcome
 from mainspring.monitor.expectation import Expectation
 from mainspring.monitor.loss_model import LossModel
-from mainspring.monitor.profile import Reference
+from mainspring.monitor.profile import OWN_WINDOWS, Reference
 from mainspring.monitor.spread import LARGEST, Spread, spreads
+from mainspring.monitor.unrest import LEAST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -67,13 +68,16 @@ class Baseline:
         reference: Reference | None = None,
         cost: Mapping[tuple[str, str], float] | None = None,
         positive: str | None = None,
+        window: int | None = None,
         seed: int = 0,
     ) -> Baseline:
         """Learn from the *predictions* for rows whose *truth* is known.
 
         *metrics*: quality metrics to follow (default: the task's primary one). *frame* (the rows themselves) and
         *reference* let a regression's losses be estimated without labels. *cost* and *positive* as in the contract.
-        Rows whose truth is null are left out. Raises InputError as :func:`mainspring.evaluate.measure` does.
+        *window*: the usual number of rows of a window, for rows in order of time that are not independent: the bands
+        then also allow for how the metrics vary over such windows. Rows whose truth is null are left out. Raises
+        InputError as :func:`mainspring.evaluate.measure` does.
         """
         outcome = Outcome.of(truth, predictions, positive=positive)
         names = list(dict.fromkeys(metrics or (primary(outcome.task),)))
@@ -83,16 +87,26 @@ class Baseline:
         if len(outcome) > LARGEST:
             part = outcome.take(np.sort(np.random.default_rng(seed).choice(len(outcome), LARGEST, replace=False)))
         losses = row_losses(outcome)
+        own = _own_windows(len(outcome), window)
+        expectation = _expectation(outcome, values, setting)
+        resampled = spreads(
+            {name: build(name, part, setting) for name in names}, values=values, rows=len(outcome), seed=seed
+        )
+        if own:
+            over = [estimates(names, outcome.take(np.arange(len(outcome))[each]), setting) for each in own]
+            rows = own[0].stop - own[0].start
+            resampled = {
+                name: found.settled([each[name].value for each in over], rows) for name, found in resampled.items()
+            }
+            expectation = None if expectation is None else expectation.settled(outcome, own, cost=setting.cost)
         return cls(
             task=outcome.task,
             rows=len(outcome),
-            spreads=spreads(
-                {name: build(name, part, setting) for name in names}, values=values, rows=len(outcome), seed=seed
-            ),
+            spreads=resampled,
             predictions=Reference.fit(prediction_frame(predictions, positive=positive)),
             loss=float(losses.mean()) if len(losses) else float("nan"),
-            loss_deviation=float(losses.std()) if len(losses) else float("nan"),
-            expectation=_expectation(outcome, values, setting),
+            loss_deviation=_long_run_deviation(losses, own),
+            expectation=expectation,
             losses=_loss_models(outcome, predictions, frame, reference),
             cost=dict(cost or {}),
             positive=positive,
@@ -107,6 +121,7 @@ class Baseline:
         *,
         frame: pl.DataFrame | None = None,
         reference: Reference | None = None,
+        window: int | None = None,
         seed: int = 0,
     ) -> Baseline:
         """:meth:`fit` for the primary metric of the contract's task and the quality metrics it requires."""
@@ -118,6 +133,7 @@ class Baseline:
             reference=reference,
             cost=contract.cost,
             positive=contract.project.positive,
+            window=window,
             seed=seed,
         )
 
@@ -192,6 +208,26 @@ def row_losses(outcome: Outcome) -> Floats:
         return errors
     wrong: Floats = np.not_equal(outcome.decided, outcome.truth).astype(np.float64)
     return wrong
+
+
+def _own_windows(rows: int, window: int | None) -> list[slice]:
+    """At most :data:`OWN_WINDOWS` whole windows of consecutive rows, evenly spread; none where they are too few."""
+    starts = range(0, rows - window + 1, window) if window else range(0)
+    if window is None or len(starts) < LEAST:
+        return []
+    chosen = np.unique(np.linspace(0, len(starts) - 1, OWN_WINDOWS).round().astype(int))
+    return [slice(starts[place], starts[place] + window) for place in chosen]
+
+
+def _long_run_deviation(losses: Floats, windows: list[slice]) -> float:
+    """A row's deviation, or that of independent rows whose means would vary as much as those of the *windows*."""
+    if not len(losses):
+        return float("nan")
+    single = float(losses.std())
+    if not windows:
+        return single
+    means = np.array([losses[window].mean() for window in windows])
+    return max(single, float(means.std(ddof=1)) * float(np.sqrt(windows[0].stop - windows[0].start)))
 
 
 def _expectation(outcome: Outcome, values: Mapping[str, float], setting: Setting) -> Expectation | None:

@@ -95,6 +95,8 @@ def compare(column: ReferenceColumn, window: ColumnProfile) -> Comparison:
     beyond = _beyond(column, window)
     if beyond is not None:
         findings["unseen"] = _share(beyond[0], n, beyond[1], m, sides=1)
+    if column.unrest is not None:
+        findings = {name: column.unrest.widened(name, found) for name, found in findings.items()}
     return Comparison(findings)
 
 

@@ -24,7 +24,7 @@ from mainspring.monitor.calibration import Calibration
 from mainspring.monitor.spread import LARGEST, Spread, spreads, value_of, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -71,6 +71,19 @@ class Expectation:
     def classes(self) -> int:
         """The number of classes."""
         return len(self.calibrations)
+
+    def settled(
+        self, outcome: Outcome, windows: Sequence[slice], *, cost: Mapping[tuple[str, str], float]
+    ) -> Expectation:
+        """The same, its bands widened by how the estimates of the reference's own *windows* vary."""
+        values: dict[str, list[float]] = {name: [] for name in self.spreads}
+        for window in windows:
+            part = outcome.take(np.arange(len(outcome))[window])
+            share, virtual = self.chances(part.probabilities), _virtual(part)
+            for name, found in values.items():
+                found.append(value_of(build(name, virtual, Setting(cost=cost)), share) + self.offsets[name])
+        rows = windows[0].stop - windows[0].start if windows else 0
+        return replace(self, spreads={name: self.spreads[name].settled(found, rows) for name, found in values.items()})
 
     def chances(self, scores: Floats, *, generator: np.random.Generator | None = None) -> Floats:
         """Calibrated chances of shape (n, classes), each row summing to one; redrawn where a *generator* is given."""

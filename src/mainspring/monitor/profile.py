@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from mainspring.monitor.kind import Kind, kind_of, read_as
 from mainspring.monitor.level_bins import LevelBins
 from mainspring.monitor.number_bins import NumberBins
 from mainspring.monitor.source import HELD, Source, source_of
+from mainspring.monitor.unrest import Unrest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 BINS = 32
 SAMPLE = 4_096
 """About so many values, evenly spaced over the rows, choose how a column is mapped to cells."""
+OWN_WINDOWS = 32
+"""So many of the reference's own windows show how a column moves of its own accord."""
 FORMAT = 1
 _SAME_STEP = 0.9
 
@@ -45,18 +48,22 @@ class ReferenceColumn:
     """One column of the reference: its kind, its bins (None where it cannot be binned) and its own profile.
 
     ``rising``: the column grows steadily with the rows (a clock or a counter), so that a later window always lies
-    beyond it; its distribution is not judged.
+    beyond it; its distribution is not judged. ``unrest``: how it moves between the reference's own windows, if known.
     """
 
     kind: Kind
     bins: Bins | None
     profile: ColumnProfile
     rising: bool = False
+    unrest: Unrest | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         bins = None if self.bins is None else self.bins.as_dict()
-        return {"kind": self.kind, "rising": self.rising, "bins": bins, "profile": self.profile.as_dict()}
+        unrest = None if self.unrest is None else self.unrest.as_dict()
+        return {
+            "kind": self.kind, "rising": self.rising, "bins": bins, "profile": self.profile.as_dict(), "unrest": unrest,
+        }  # fmt: skip
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> ReferenceColumn:
@@ -64,7 +71,8 @@ class ReferenceColumn:
         bins: Bins | None = None
         if raw["bins"] is not None:
             bins = LevelBins.from_dict(raw["bins"]) if raw["kind"] == "level" else NumberBins.from_dict(raw["bins"])
-        return cls(raw["kind"], bins, ColumnProfile.from_dict(raw["profile"]), bool(raw["rising"]))
+        unrest = None if raw["unrest"] is None else Unrest.from_dict(raw["unrest"])
+        return cls(raw["kind"], bins, ColumnProfile.from_dict(raw["profile"]), bool(raw["rising"]), unrest)
 
 
 @dataclass(frozen=True)
@@ -85,13 +93,15 @@ class Reference:
         *,
         columns: Iterable[str] | None = None,
         bins: int = BINS,
+        window: int | None = None,
         contract: Contract | None = None,
     ) -> Reference:
         """Fit on *table*: a frame, a Parquet path (streamed, memory bounded), or another file.
 
-        *columns*: all where None. *bins*: at most so many bins for an ordered column. *contract*: its column rules are
-        counted as well, so that a window is held against what was usual (reads the table whole). Raises InputError for
-        a table without rows, NotFound for a column that is not there.
+        *columns*: all where None. *bins*: at most so many bins for an ordered column. *window*: the usual number of
+        rows of a window, for rows in order of time that are not independent, see :meth:`settled`. *contract*: its
+        column rules are counted as well, so that a window is held against what was usual (reads the table whole).
+        Raises InputError for a table without rows, NotFound for a column that is not there.
         """
         source = source_of(table)
         names = list(source.types) if columns is None else list(columns)
@@ -108,7 +118,28 @@ class Reference:
             from mainspring.monitor.quality import count_rules
 
             rules = count_rules(source.frame(), contract, names)
-        return cls(source.rows, dict(zip(names, fitted, strict=True)), rules)
+        reference = cls(source.rows, dict(zip(names, fitted, strict=True)), rules)
+        if window is None:
+            return reference
+        return reference.settled(_own_windows(source.frame().select(names), window))
+
+    def settled(self, windows: Iterable[Any]) -> Reference:
+        """The same reference, its bands widened by how its own *windows* (frames or profiles) differ.
+
+        Give consecutive windows of the reference's rows, cut as later ones will be. With fewer than eight nothing
+        changes. See :mod:`mainspring.monitor.unrest`.
+        """
+        from mainspring.monitor.comparison import compare
+
+        calm = {name: replace(column, unrest=None) for name, column in self.columns.items()}
+        seen: dict[str, list[dict[str, float]]] = {name: [] for name in calm}
+        for window in windows:
+            profile = window if isinstance(window, WindowProfile) else self.profile(window)
+            for name, column in calm.items():
+                found = compare(column, profile.columns[name]).findings
+                seen[name].append({statistic: finding.value for statistic, finding in found.items()})
+        columns = {name: replace(column, unrest=Unrest.of(seen[name])) for name, column in calm.items()}
+        return replace(self, columns=columns)
 
     def profile(self, table: Any) -> WindowProfile:
         """Count *table* (a frame, a path, a Parquet path that is streamed) in the reference's bins.
@@ -180,6 +211,13 @@ class WindowProfile:
         """Read :meth:`as_dict` back."""
         columns = {name: ColumnProfile.from_dict(profile) for name, profile in raw["columns"].items()}
         return cls(int(raw["rows"]), columns, dict(raw["extra"]))
+
+
+def _own_windows(frame: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
+    """At most :data:`OWN_WINDOWS` whole windows of *rows* rows, evenly spread over *frame*."""
+    starts = range(0, frame.height - rows + 1, max(rows, 1))
+    for place in np.unique(np.linspace(0, len(starts) - 1, OWN_WINDOWS).round()) if len(starts) else ():
+        yield frame.slice(starts[int(place)], rows)
 
 
 def _profile_part(column: ReferenceColumn, part: pl.Series, dtype: str) -> ColumnProfile:

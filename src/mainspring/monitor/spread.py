@@ -9,15 +9,16 @@ the reference's own sampling error added.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from mainspring.monitor.bands import normal_bound
+from mainspring.monitor.unrest import LEAST, t_bound
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -39,7 +40,8 @@ class Spread:
     """A metric's value on the reference's *rows* and, per window size, how it varies around that.
 
     ``sizes``, ``bias`` (mean less value), ``deviation`` and ``skewness`` have one entry a size; a size at which the
-    metric is mostly undefined (windows with one class) is left out.
+    metric is mostly undefined (windows with one class) is left out. ``unrest``: how much it varies beyond that between
+    the reference's own *windows*, in order of time (0 where that is not known).
     """
 
     value: float
@@ -48,6 +50,8 @@ class Spread:
     bias: tuple[float, ...]
     deviation: tuple[float, ...]
     skewness: tuple[float, ...]
+    unrest: float = 0.0
+    windows: int = 0
 
     def band(self, rows: int, level: float) -> tuple[float, float] | None:
         """The lowest and highest value of a quiet window of *rows* rows, each passed with half the chance *level*.
@@ -58,12 +62,24 @@ class Spread:
             return None
         bias, deviation, skewness = self._at(rows)
         own = self._at(self.rows)[1]
-        z = normal_bound(level / 2)
+        moody = self.unrest > 0 and self.windows > 1
+        z = t_bound(level / 2, self.windows - 1) if moody else normal_bound(level / 2)
         bend = (z * z - 1) * skewness / 6
-        whole = math.hypot(deviation, own)
+        whole = math.hypot(deviation, own, self.unrest)
         # the bend may not turn a tail back: a band is never narrower than half the normal one
         low, high = max(z - bend, z / 2), max(z + bend, z / 2)
         return self.value + bias - low * whole, self.value + bias + high * whole
+
+    def settled(self, values: Sequence[float], rows: int) -> Spread:
+        """The same spread, its bands widened by how much *values* on windows of *rows* rows vary beyond chance.
+
+        *values*: the metric on the reference's own windows, in order of time; fewer than eight change nothing.
+        """
+        known = [value for value in values if math.isfinite(value)]
+        if len(known) < LEAST or not self.sizes:
+            return self
+        excess = float(np.var(known, ddof=1)) - self._at(rows)[1] ** 2
+        return replace(self, unrest=math.sqrt(max(excess, 0.0)), windows=len(known))
 
     def _at(self, rows: int) -> tuple[float, float, float]:
         """Bias, deviation and skewness at *rows*: between two sizes on a line, beyond the last by the usual laws."""
@@ -83,13 +99,14 @@ class Spread:
         return {
             "value": self.value, "rows": self.rows, "sizes": list(self.sizes), "bias": list(self.bias),
             "deviation": list(self.deviation), "skewness": list(self.skewness),
+            "unrest": self.unrest, "windows": self.windows,
         }  # fmt: skip
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Spread:
         """Read :meth:`as_dict` back."""
         lists = {name: tuple(raw[name]) for name in ("sizes", "bias", "deviation", "skewness")}
-        return cls(float(raw["value"]), int(raw["rows"]), **lists)
+        return cls(float(raw["value"]), int(raw["rows"]), **lists, unrest=raw["unrest"], windows=raw["windows"])
 
 
 def spreads(
