@@ -75,7 +75,11 @@ class Bucket:
             return bytes(self.client.get_range(name, start=start, length=length))
 
     def get_ranges(self, name: str, starts: list[int], lengths: list[int]) -> list[bytes]:
-        """Several ranges of *name* in one call; neighbours are read together."""
+        """Several ranges of *name* in one call; neighbours are read together. All must lie within it."""
+        size = self.head(name).size
+        if any(start + length > size for start, length in zip(starts, lengths, strict=True)):
+            # the client panics on such a range
+            raise StoreError(f"Cannot read {name} in the store {self.url}: it is shorter than it was, {size} bytes.")
         with _translated(self.url, name, "read"):
             found = self.client.get_ranges(name, starts=starts, lengths=lengths)
         return [bytes(part) for part in found]
@@ -103,6 +107,10 @@ class Bucket:
         with _translated(self.url, prefix, "list"):
             for page in self.client.list(prefix=prefix):
                 yield from map(_entry, page)
+
+    def leftovers(self) -> list[Entry]:
+        """What writers that were killed have left behind."""
+        return list(self.names(INCOMING))
 
     def delete(self, name: str) -> None:
         """Remove *name*; nothing happens where it is missing."""
@@ -147,6 +155,18 @@ class LocalBucket(Bucket):
         with _translated(self.url, name, "read"):
             found = (self.root / name).stat()
         return Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
+
+    def leftovers(self) -> list[Entry]:
+        """What writers that were killed have left behind, the client's own temporary names too: it never lists them."""
+        folder = self.root / INCOMING
+        with _translated(self.url, INCOMING, "list"):
+            found = sorted(folder.iterdir()) if folder.is_dir() else []
+        return [self.head(f"{INCOMING}/{path.name}") for path in found]
+
+    def delete(self, name: str) -> None:
+        """Remove *name*; nothing happens where it is missing."""
+        with _translated(self.url, name, "delete"):
+            (self.root / name).unlink(missing_ok=True)
 
     def _missing_folders(self, name: str) -> list[Path]:
         """The folders whose entries change when *name* appears: its own, and the parent of each that is new."""

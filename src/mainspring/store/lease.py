@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mainspring.core.errors import Refused
+from mainspring.core.errors import Refused, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def writing(lock: Path | None) -> Iterator[None]:
         return
     import fcntl
 
-    handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    handle = _open(lock)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
         yield
@@ -47,7 +47,7 @@ def collecting(lock: Path | None, *, patience: float = PATIENCE) -> Iterator[Non
         return
     import fcntl
 
-    handle = os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    handle = _open(lock)
     deadline = time.monotonic() + patience
     try:
         while True:
@@ -64,3 +64,13 @@ def collecting(lock: Path | None, *, patience: float = PATIENCE) -> Iterator[Non
         yield
     finally:
         os.close(handle)
+
+
+def _open(lock: Path) -> int:
+    try:
+        return os.open(lock, os.O_RDONLY | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise StoreError(
+            f"Cannot write to the store {lock.parent}: {error.strerror}. "
+            "Choose a folder that can be written, or change its rights."
+        ) from error

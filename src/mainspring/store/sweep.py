@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import NotFound, StoreError
-from mainspring.store.bucket import INCOMING
 from mainspring.store.lease import collecting
 from mainspring.store.pack import PackWriter, pack_name
 
@@ -46,7 +45,7 @@ def sweep(store: Store, live: set[str], *, dry_run: bool, grace: float) -> Sweep
         young = {digest for digest, entry in objects.items() if entry.modified >= young_after}
         kept, chunks = _reach(store, (live & objects.keys()) | young)
         dead = [entry for digest, entry in objects.items() if digest not in kept]
-        dead += [entry for entry in store.bucket.names(INCOMING) if entry.modified < young_after]
+        dead += [entry for entry in store.bucket.leftovers() if entry.modified < young_after]
         waste, wasteful = _packs(store, chunks, young_after)
         removed = sorted((entry.name, entry.size) for entry in [*dead, *waste])
         if not dry_run:
