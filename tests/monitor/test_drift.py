@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.monitor.strategies import frames
 
+from mainspring.core.errors import NotFound
 from mainspring.monitor.drift import SMALLEST, ColumnDrift, drift, holm_level
 from mainspring.monitor.profile import Reference
 
@@ -152,6 +153,8 @@ def test_ignored_columns_are_left_out(reference: Reference) -> None:
     report = drift(reference, table(8, normal=pl.lit(9.0)), ignore=["normal"])
     assert report.drifted == ()
     assert "normal" not in {column.name for column in report.columns}
+    with pytest.raises(NotFound, match=r"No column named 'normla'\. Did you mean normal\?"):
+        drift(reference, table(8), ignore=["normla"])
 
 
 @given(st.lists(st.floats(0, 1), max_size=20), st.floats(1e-6, 0.5), st.integers(0, 5))

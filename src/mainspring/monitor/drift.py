@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mainspring.core.errors import NotFound
 from mainspring.monitor import comparison
 from mainspring.monitor.number_bins import NumberBins
 from mainspring.monitor.profile import Reference, WindowProfile
@@ -123,7 +124,8 @@ def drift(
 ) -> DriftReport:
     """Compare *current* with *reference*: frames, paths, or what is profiled or fitted already.
 
-    Parquet paths are streamed. Columns in *ignore* are not judged. Raises InputError where a table cannot be read.
+    Parquet paths are streamed. Columns in *ignore* are not judged. Raises InputError where a table cannot be read,
+    NotFound where a column to be ignored is in neither.
 
     >>> import numpy as np, polars as pl
     >>> draw = np.random.default_rng(0)
@@ -134,6 +136,9 @@ def drift(
     """
     fitted = reference if isinstance(reference, Reference) else Reference.fit(reference)
     window = current if isinstance(current, WindowProfile) else fitted.profile(current)
+    for name in ignore:
+        if name not in fitted.columns and name not in window.extra:
+            raise NotFound.among("column", name, [*fitted.columns, *window.extra])
     return compare(fitted, window, false_alarms=false_alarms, ignore=ignore)
 
 
