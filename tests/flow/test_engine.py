@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from mainspring.core.errors import InputError, NotFound, PipelineError
 from mainspring.flow import engine
+from mainspring.flow.why import why
 from mainspring.ledger.ports.runs import RunQuery
-from tests.flow.workbench import NOTE
-
-if TYPE_CHECKING:
-    from tests.flow.workbench import Workbench
+from tests.flow.workbench import NOTE, Workbench
 
 CHAIN = (
     NOTE
@@ -359,3 +356,25 @@ def test_the_engine_can_be_used_without_a_workspace_of_ones_own(chain: Workbench
     with pytest.raises(NotFound, match="Did you mean size"):
         result.value("sizes")
     result.workspace.close()
+
+
+def test_projects_that_share_a_workspace_do_not_mix_their_steps(bench: Workbench) -> None:
+    others = []
+    for name in ("north", "south"):
+        other = Workbench(bench.root.parent / name)
+        other.edit("mainspring.toml", 'name = "shop"', f'name = "{name}"\nworkspace = "../both"')
+        other.write("table.csv", name)
+        other.pipeline("""
+        @step
+        def raw():
+            with open("table.csv") as file:
+                return file.read()
+        """)
+        others.append(other)
+    for _ in range(8):
+        assert [other.run().values["raw"] for other in others] == ["north", "south"]
+    others[0].edit("pipeline.py", "return file.read()", "return file.read() + '!'")
+    with others[0].project.workspace() as workspace:
+        found = why(others[0].project, "raw", workspace=workspace)
+    assert [change.part for change in found.changes] == ["source"]
+    assert (others[0].run().ran, others[1].run().ran) == (["raw"], [])

@@ -35,6 +35,7 @@ class Workbench:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         self.write("mainspring.toml", CONTRACT)
 
     @property

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mainspring.flow.fingerprint import Fingerprint
     from mainspring.ledger import Ledger
     from mainspring.ledger.ports.steps import Output, StepRecord
+    from mainspring.project import Project
     from mainspring.store.store import Store
 
 REMEMBERED_FROM = 1 << 20
@@ -42,15 +43,18 @@ class Cache:
     """Looks results up in the ledger and checks them in the store."""
 
     def __init__(
-        self, ledger: Ledger, store: Store, *, root: Path, states: FileStates, contract: Contract | None, memory: Path
+        self, ledger: Ledger, store: Store, *, project: Project, states: FileStates, contract: Contract | None
     ) -> None:
-        """For the project at *root*; *memory* is the file that remembers which values were found intact."""
+        """For *project*. *contract* is None where no step takes it."""
         self._ledger = ledger
         self._store = store
-        self._root = root
+        self._root = project.root
         self._states = states
         self._contract = contract
-        self._health = _Health(store, memory)
+        self._health = _Health(store, project.state / "intact.json")
+        shared = project.contract.project.workspace is not None
+        self._experiment = project.contract.project.name if shared else None
+        self._runs: dict[str, bool] = {}
         self._past: dict[str, tuple[StepRecord, ...]] = {}
 
     def lookup(self, label: str, fingerprint: Fingerprint, *, like: str | None = None) -> Hit | None:
@@ -72,8 +76,20 @@ class Cache:
     def history(self, label: str) -> tuple[StepRecord, ...]:
         """The last records of *label*, newest first, as they were before this run."""
         if label not in self._past:
-            self._past[label] = self._ledger.steps.history(label, limit=LOOK_BACK)
+            self._past[label] = self._asked(label)
         return self._past[label]
+
+    def _asked(self, label: str) -> tuple[StepRecord, ...]:
+        if self._experiment is None:
+            return self._ledger.steps.history(label, limit=LOOK_BACK)
+        # in a workspace of several projects, others may have a step of this name
+        every = self._ledger.steps.history(label, limit=LOOK_BACK * 20)
+        return tuple(record for record in every if self._is_ours(record.run))[:LOOK_BACK]
+
+    def _is_ours(self, run: str) -> bool:
+        if run not in self._runs:
+            self._runs[run] = self._ledger.runs.get(run).experiment == self._experiment
+        return self._runs[run]
 
     def known_seconds(self, label: str) -> float | None:
         """How long the step took when it last ran, None where that is not known."""

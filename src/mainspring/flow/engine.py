@@ -120,8 +120,8 @@ class _Driver:
         takes_contract = any(node.takes_contract for node in graph)
         self._around = Surroundings(project=project, store=workspace.store, states=states, capture=capture)
         self._cache = Cache(
-            workspace.ledger, workspace.store, root=project.root, states=states,
-            contract=project.contract if takes_contract else None, memory=state / "intact.json",
+            workspace.ledger, workspace.store, project=project, states=states,
+            contract=project.contract if takes_contract else None,
         )  # fmt: skip
         sources = Sources(project.finder)
         self._places = {node.name: Place(node, fingerprint(node, sources)) for node in graph}

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.recording import recording
+from mainspring.core.scratch import scratch_in
 from mainspring.flow.failure import Failure, failure_of
 from mainspring.flow.step import CONTRACT
 from mainspring.flow.witness import Witness
+from mainspring.project.project import STATE_FOLDER
 
 if TYPE_CHECKING:
     import inspect
@@ -100,7 +102,7 @@ def _attempt(task: Task, step: Step, around: Surroundings, facts: AbstractContex
         return Done(damaged=str(error))
     contract = project.contract if CONTRACT in step.parameters else None
     try:
-        with Witness(project.root, task.fingerprint, around.states, contract) as witness, facts:
+        with Witness(project.root, task.fingerprint, around.states, contract) as witness, facts, _scratch(project):
             if contract is not None:
                 values[CONTRACT] = witness.contract
             value = _call(step, {**task.settings, **values})
@@ -112,6 +114,16 @@ def _attempt(task: Task, step: Step, around: Surroundings, facts: AbstractContex
     except BaseException as error:  # whatever the user's code raises is told to the user
         return Done(failure=failure_of(task.label, error, project))
     return Done(stored=stored, seen=witness.parts(contract))
+
+
+def _scratch(project: Project) -> AbstractContextManager[None]:
+    """A place where a step keeps what it can go on from after a kill; none where nothing can be written."""
+    folder = project.root / STATE_FOLDER / "scratch"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return nullcontext()
+    return scratch_in(folder)
 
 
 class _Damaged(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import PipelineError
@@ -40,11 +40,7 @@ class Job:
 
     def again(self, log: Path) -> Job:
         """The next attempt."""
-        task = Task(
-            step=self.task.step, run=self.task.run, fingerprint=self.task.fingerprint, inputs=self.task.inputs,
-            settings=self.task.settings, log=log, item=self.task.item,
-        )  # fmt: skip
-        return Job(self.place, task, self.attempts + 1)
+        return Job(self.place, replace(self.task, log=log), self.attempts + 1)
 
     def fingerprint(self, seen: Mapping[str, str]) -> Fingerprint:
         """The whole fingerprint, with what the step looked at."""

@@ -52,7 +52,7 @@ class Explanation:
 
 
 def why(project: Project, step: str, settings: Mapping[str, Any] | None = None, *, workspace: Workspace) -> Explanation:
-    """Explain *step* under *settings*. Runs nothing and writes nothing. Raises NotFound for an unknown step."""
+    """Explain *step* under *settings*. Runs nothing. Raises NotFound for an unknown step."""
     with project.active():
         graph = load_graph(project, settings)
         graph = graph.upto([graph[step].name])
@@ -70,9 +70,8 @@ class _Survey:
         self._states = FileStates(project.state / "files.json")
         self._contract = project.contract if any(node.takes_contract for node in graph) else None
         self._cache = Cache(
-            workspace.ledger, workspace.store, root=project.root, states=self._states, contract=self._contract,
-            memory=project.state / "intact.json",
-        )  # fmt: skip
+            workspace.ledger, workspace.store, project=project, states=self._states, contract=self._contract
+        )
         sources = Sources(project.finder)
         self._prints = {node.name: fingerprint(node, sources) for node in graph}
 

@@ -3,8 +3,10 @@
 Both are seen, not declared. The contract that a step gets notes which of its sections are read. Files come from two
 sides: every file of the project that Python opens for reading while the step runs, and every text in the step's code
 or parameters that names a file (libraries in other languages open files unseen). What the step writes does not count.
-A library's own reading of a file whose name is put together at run time (``f"{day}.csv"``) is not seen; reading it
-through :func:`mainspring.data.read`, or any library that lets Python open the file, is.
+
+Not seen are environment variables, clocks, networks and databases, and a file that a library in another language opens
+by a name put together at run time (``f"{day}.csv"``; through :func:`mainspring.data.read` it is seen). For those there
+is a parameter to hand the value in, or ``@step(cache=False)``.
 """
 
 from __future__ import annotations
