@@ -1,14 +1,13 @@
-"""The rehearsal: history replayed with a simulated clock, a model left alone beside the loop and an always-retrained one.
+"""The rehearsal: history replayed with a simulated clock, for a model left alone, the loop, and constant retraining.
 
 Nothing is used before its time: a model that answers for a window has learned only from rows whose labels were known
-when that window began, and what the loop chooses by (spans, weights, whether a challenger goes live) it measures on such
-rows too. The static model and the loop begin with the same model of everything before the first window.
+when that window began, and what the loop chooses by (spans, weights, whether a challenger goes live) it measures on
+such rows too. The static model and the loop begin with the same model of everything before the first window.
 """
 
 from __future__ import annotations
 
-import time as clock_time
-from dataclasses import dataclass, field
+import time as clocks
 from typing import TYPE_CHECKING, Any
 
 from mainspring.contract.metric import METRICS, measurable
@@ -16,11 +15,12 @@ from mainspring.core.clock import SimulatedClock
 from mainspring.core.errors import NotFound
 from mainspring.core.progress import progress
 from mainspring.evaluate.metric import measure
-from mainspring.operate import loop as loops
+from mainspring.monitor.baseline import followed
 from mainspring.operate.champion import crown, joined
 from mainspring.operate.history import History, Stretch
 from mainspring.operate.incident import Desk
 from mainspring.operate.learner import REHEARSALS, Learner, SpanFits
+from mainspring.operate.loop import Loop, Step
 from mainspring.operate.memory import MemoryIncidents
 from mainspring.operate.policy import Policy
 from mainspring.operate.rehearsal import Arm, Backtest, Period, Spell
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mainspring.contract import Contract
+    from mainspring.core.estimate import Estimate
     from mainspring.core.predictions import Predictions
     from mainspring.core.task import Task
     from mainspring.ledger.ports.incidents import Incidents
     from mainspring.operate.champion import Champion
     from mainspring.train.model import Model
 
-MOST_ORACLE = 200
-"""The oracle retrains at most so often; with more windows it retrains at every second, third … one."""
+MOST_ORACLE = 120
+"""The always-retrained model is retrained at most so often; with more windows at every second, third … one."""
 
 
 def default_metric(task: Task) -> str:
@@ -52,10 +53,14 @@ def default_metric(task: Task) -> str:
 
 
 def default_policy(windows: int) -> Policy:
-    """Retrain on a breach, on drift, and every second window in any case, at half of the windows at most."""
-    if windows < 4:
-        return Policy(on=("requirement", "drift", "schedule"), every=1)
-    return Policy(on=("requirement", "drift", "schedule"), every=2, cooldown=1, at_most=4, per=8)
+    """Retrain on a breach at once, every third window in any case, and in two of three windows at most.
+
+    Drift by itself starts nothing here: labels come with every window, so whether it does harm is measured, not
+    guessed.
+    """
+    if windows < 6:
+        return Policy(on=("requirement", "schedule"), every=1)
+    return Policy(on=("requirement", "schedule"), every=3, at_most=8, per=12)
 
 
 def backtest(
@@ -75,42 +80,49 @@ def backtest(
     incidents: Incidents | None = None,
     seed: int = 0,
 ) -> Backtest:
-    """Replay the history in *data* (a frame, or a file that :func:`mainspring.data.read` reads) in the order of its time.
+    """Replay the history in *data*, a frame or a file that :func:`mainspring.data.read` reads, in the order of time.
 
     The first *train* share of the rows is known from the start; the others come in *windows* windows, or in windows of
     *window* rows or duration. *contract* gives target, time, features, requirements, window and policy where they are
-    not said; without one, *target* and *time* must be, and every other column but those in *ignore* is a feature. Labels
-    are known *label_delay* rows, or that time, after their row; without a delay, when their window has ended.
+    not said; without one, *target* and *time* must be, and every other column but those in *ignore* is a feature.
+    Labels are known *label_delay* rows, or that time, after their row; without a delay, when their window has ended.
     *incidents*: where they are kept (default: in memory).
 
     Raises InputError or NotFound for data or settings that cannot be used.
     """
     from mainspring.data import read
 
-    history = History.of(
-        read(data), contract=contract, target=target, time=time, task=task, ignore=ignore
-    )
-    window, notes = _window(history, windows, window)
+    history = History.of(read(data), contract=contract, target=target, time=time, task=task, ignore=ignore)
+    notes = list(history.notes)
+    if windows is None and window is None and contract is not None:
+        window = _declared_window(history, notes)
     start, stretches = history.cut(train=train, windows=windows, window=window)
-    delay = history.contract.monitor.label_delay if label_delay is None else label_delay
-    metric = _metric(metric, history.contract.project.task)
     if policy is None:
-        declared = None if contract is None else Policy.of(contract.retrain)
-        policy = default_policy(len(stretches)) if declared in (None, Policy()) else declared
-    replay = _Replay(history, start, stretches, delay, policy or Policy(), metric, incidents, seed)
-    return replay.run([*history.notes, *notes])
+        declared = Policy() if contract is None else Policy.of(contract.retrain)
+        policy = default_policy(len(stretches)) if declared == Policy() else declared
+    replay = _Replay(
+        history,
+        start,
+        stretches,
+        delay=history.contract.monitor.label_delay if label_delay is None else label_delay,
+        policy=policy,
+        metric=_metric(metric, history.contract.project.task),
+        port=incidents,
+        seed=seed,
+    )
+    return replay.run(notes)
 
 
-def _window(
-    history: History, windows: int | None, window: int | timedelta | None
-) -> tuple[int | timedelta | None, list[str]]:
-    """The size of a window: as asked for, as the contract says, or None for the usual number of windows."""
+def _declared_window(history: History, notes: list[str]) -> int | timedelta | None:
+    """The window of the contract; None, with a note, where it does not fit this history."""
     declared = history.contract.monitor.window
-    if windows is not None or window is not None or history.contract.path is None:
-        return window, []
-    if not isinstance(declared, int) and not history.moments.dated:
-        return None, [f"[monitor] window is a span of time, and {history.contract.project.time} holds numbers: cut by rows"]
-    return declared, []
+    if isinstance(declared, int):
+        return declared
+    time = history.contract.project.time
+    if not history.moments.dated:
+        notes.append(f"[monitor] window is a span of time, but {time} holds numbers: the windows were cut by rows")
+        return None
+    return declared
 
 
 def _metric(name: str | None, task: Task) -> str:
@@ -122,151 +134,172 @@ def _metric(name: str | None, task: Task) -> str:
     return name
 
 
-@dataclass
+class _Runner:
+    """A model that answers window after window. ``retrains`` and ``fits``: made until now, ``seconds`` spent."""
+
+    def __init__(self, model: Model, seconds: float) -> None:
+        self.model = model
+        self.seconds = seconds
+        self.said: list[Predictions] = []
+        self.retrains = 0
+        self.fits = 1
+
+    def predict(self, rows: pl.DataFrame) -> None:
+        begun = clocks.thread_time()
+        self.said.append(self.model.predict(rows))
+        self.seconds += clocks.thread_time() - begun
+
+
+class _Always(_Runner):
+    """Retrained at every window, whatever it costs, and always put in force."""
+
+    def __init__(self, learner: Learner, model: Model, seconds: float, *, window: int, known: int) -> None:
+        super().__init__(model, seconds + learner.rehearse(known, window))
+        self._learner, self._window, self._learned = learner, window, known
+
+    def retrain(self, known: int) -> None:
+        if known <= self._learned:
+            return
+        self._learned = known
+        made = self._learner.challenger(known, min(self._window, known // 2))
+        if made is not None:
+            self.model = made.model
+            self.retrains += 1
+            self.fits += made.fits
+            self.seconds += made.seconds
+
+
 class _Replay:
     """One rehearsal in work."""
 
-    history: History
-    start: int
-    stretches: tuple[Stretch, ...]
-    delay: int | timedelta | None
-    policy: Policy
-    metric: str
-    port: Incidents | None
-    seed: int
-    alerts: int = 0
-    steps: list[loops.Step] = field(default_factory=list)
+    def __init__(
+        self,
+        history: History,
+        start: int,
+        stretches: tuple[Stretch, ...],
+        *,
+        delay: int | timedelta | None,
+        policy: Policy,
+        metric: str,
+        port: Incidents | None,
+        seed: int,
+    ) -> None:
+        self._history, self._start, self._stretches, self._delay = history, start, stretches, delay
+        self._frame, self._contract = history.frame, history.contract
+        self._policy, self._metric, self._seed = policy, metric, seed
+        rows = sorted(stretch.rows for stretch in stretches)
+        self._usual = rows[len(rows) // 2]
+        self._clock = SimulatedClock(history.moments.clock(start - 1))
+        self._port = port or MemoryIncidents(self._clock)
+        self._steps: list[Step] = []
 
     def run(self, notes: list[str]) -> Backtest:
         """Replay every window for the three of them."""
-        rows = sorted(stretch.rows for stretch in self.stretches)
-        usual = rows[len(rows) // 2]
-        frame, contract = self.history.frame, self.history.contract
-        known = self.history.known(self.start, self.delay)
-        fits = SpanFits(frame, contract, window=usual, seed=self.seed)
-        progress("backtest", 0, len(self.stretches), "the first model")
+        known = self._history.known(self._start, self._delay)
+        fits = SpanFits(self._frame, self._contract, window=self._usual, seed=self._seed)
+        progress("backtest", 0, len(self._stretches), "the first model")
         model, spent = fits.whole(known)
-        clock = SimulatedClock(self.history.moments.clock(self.start - 1))
-        desk = Desk(self.port or MemoryIncidents(clock), model=contract.project.name, clock=clock)
-        learner = Learner(fits, frame, contract)
-        begun = clock_time.thread_time()
-        rehearsed = learner.rehearse(known, usual)
-        champion = self._first(fits, model, known, usual)
-        setting_up = clock_time.thread_time() - begun
-        loop = loops.Loop(
-            champion, frame=frame, contract=contract, learner=learner, policy=self.policy, desk=desk, clock=clock,
-            metric=self.metric, window=usual, learned=known, seed=self.seed,
-        )  # fmt: skip
-        loop.seconds += spent + max(setting_up, rehearsed)
+        learner = Learner(fits, self._frame, self._contract)
+        rehearsing = learner.rehearse(known, self._usual)
+        desk = Desk(self._port, model=self._contract.project.name, clock=self._clock)
+        loop = Loop(
+            self._first(fits, model, known),
+            frame=self._frame,
+            contract=self._contract,
+            learner=learner,
+            policy=self._policy,
+            desk=desk,
+            clock=self._clock,
+            metric=self._metric,
+            window=self._usual,
+            learned=known,
+            seed=self._seed,
+        )
+        loop.seconds += spent + rehearsing
         alone = _Runner(model, spent)
-        oracle = _Oracle(Learner(fits, frame, contract), model, spent, usual, learned=known)
-        oracle.seconds += oracle.learner.rehearse(known, usual)
-        every = -(-len(self.stretches) // MOST_ORACLE)
-        for index, stretch in enumerate(self.stretches):
-            self._window_passes(index, stretch, alone, loop, oracle, clock, every=every)
+        always = _Always(Learner(fits, self._frame, self._contract), model, spent, window=self._usual, known=known)
+        said = [self._passes(place, alone, loop, always) for place in range(len(self._stretches))]
         desk.finish("the rehearsal ended here")
-        return self._told(alone, loop, oracle, desk, usual, notes)
+        return self._told(alone, self._looped(loop, said), always, desk, [*notes, *fits.notes])
 
-    def _first(self, fits: SpanFits, model: Model, known: int, usual: int) -> Champion:
-        """The model that static and loop begin with, and its record on the last windows before, each unseen by its fit."""
-        frame, contract = self.history.frame, self.history.contract
-        begin = max(known - REHEARSALS * usual, known // 2)
+    def _first(self, fits: SpanFits, model: Model, known: int) -> Champion:
+        """The model that all begin with, and its record on the last windows, each unseen by the fit that answered."""
+        begin = max(known - REHEARSALS * self._usual, known // 2)
         said: list[Predictions] = []
-        for edge in range(begin, known, usual):
+        for edge in range(begin, known, self._usual):
             probe = fits.at(edge).models.get(None)
             if probe is None:
-                begin, said = edge + usual, []
+                begin, said = edge + self._usual, []
                 continue
-            said.append(probe.predict(frame[edge : min(edge + usual, known)]))
+            said.append(probe.predict(self._frame[edge : min(edge + self._usual, known)]))
+        required = {requirement.metric for requirement in self._contract.requirements}
+        watched = [name for name in followed(self._contract) if name in required]
         return crown(
-            model, contract, frame[:known], version=1, unseen=frame[begin:known],
-            predictions=joined(said) if said else None, metrics=self._followed(),
-        )  # fmt: skip
+            model,
+            self._contract,
+            self._frame[:known],
+            version=1,
+            unseen=self._frame[begin:known],
+            predictions=joined(said) if said else None,
+            metrics=list(dict.fromkeys((self._metric, *watched))),
+        )
 
-    def _followed(self) -> list[str]:
-        from mainspring.monitor.baseline import followed
-
-        required = [name for name in followed(self.history.contract) if name in self._required()]
-        return list(dict.fromkeys((self.metric, *required)))
-
-    def _required(self) -> set[str]:
-        return {requirement.metric for requirement in self.history.contract.requirements}
-
-    def _window_passes(
-        self,
-        index: int,
-        stretch: Stretch,
-        alone: _Runner,
-        loop: loops.Loop,
-        oracle: _Oracle,
-        clock: SimulatedClock,
-        *,
-        every: int,
-    ) -> None:
-        rows = self.history.frame[stretch.start : stretch.end]
-        where = str(self.history.moments.text(stretch.start))
+    def _passes(self, place: int, alone: _Runner, loop: Loop, always: _Always) -> Predictions:
+        """Window number *place* comes, is answered by all three, and ends. Gives what the loop's model said."""
+        stretch = self._stretches[place]
+        last = place + 1 == len(self._stretches)
+        rows = self._frame[stretch.start : stretch.end]
         alone.predict(rows)
-        oracle.predict(rows)
+        always.predict(rows)
         said = loop.predict(rows)
-        self._said.append(said)
-        clock.set(max(clock.now(), self.history.moments.clock(stretch.end - 1)))
-        known = self.history.known(stretch.end, self.delay)
-        step = loop.after(index, stretch, said, known=known, where=where)
-        self.steps.append(step)
-        self.alerts += len(step.alerts)
-        if index + 1 < len(self.stretches) and (index + 1) % every == 0:
-            oracle.retrain(known)
+        moments = self._history.moments
+        self._clock.set(max(self._clock.now(), moments.clock(stretch.end - 1)))
+        known = self._history.known(stretch.end, self._delay)
+        where = str(moments.text(stretch.start))
+        step = loop.after(place, stretch, said, known=known, where=where, last=last)
+        self._steps.append(step)
+        every = -(-len(self._stretches) // MOST_ORACLE)
+        if not last and (place + 1) % every == 0:
+            always.retrain(known)
         text = f"{where}: {step.decision.action}" + ("" if step.retrained is None else f", version {step.version}")
-        progress("backtest", index + 1, len(self.stretches), text)
+        progress("backtest", place + 1, len(self._stretches), text)
+        return said
 
-    @property
-    def _said(self) -> list[Predictions]:
-        return self.__dict__.setdefault("said", [])
+    def _looped(self, loop: Loop, said: list[Predictions]) -> _Runner:
+        runner = _Runner(loop.champion.model, loop.seconds)
+        runner.said, runner.retrains, runner.fits = said, len(loop.retrains), loop.fits + 1
+        return runner
 
-    def _told(
-        self, alone: _Runner, loop: loops.Loop, oracle: _Oracle, desk: Desk, usual: int, notes: list[str]
-    ) -> Backtest:
-        promoted = [step for step in self.steps if step.retrained is not None]
-        last = len(self.stretches) - 1
-        # a retrain after the last window serves nobody here, and is not counted
-        useful = [step for step in promoted if step.window < last]
-        del useful
-        arms = {
-            "static": self._arm("static", alone.said, retrains=0, fits=1, seconds=alone.seconds),
-            "loop": self._arm("loop", self._said, retrains=len(promoted), fits=loop.fits + 1, seconds=loop.seconds),
-            "oracle": self._arm("oracle", oracle.said, retrains=oracle.retrains, fits=oracle.fits, seconds=oracle.seconds),
-        }
-        moments = self.history.moments
-        found = sorted((desk.port.get(incident.id) for incident in desk.port.search(limit=10_000)), key=lambda i: i.id)
-        ends = [moments.clock(stretch.end - 1) for stretch in self.stretches]
+    def _told(self, alone: _Runner, loop: _Runner, always: _Runner, desk: Desk, notes: list[str]) -> Backtest:
+        moments = self._history.moments
+        found = sorted((desk.port.get(one.id) for one in desk.port.search(limit=100_000)), key=lambda one: one.id)
+        ends = [moments.clock(stretch.end - 1) for stretch in self._stretches]
         return Backtest(
-            metric=self.metric,
-            contract=self.history.contract,
-            static=arms["static"],
-            loop=arms["loop"],
-            oracle=arms["oracle"],
-            alerts=self.alerts,
-            steps=tuple(self.steps),
-            incidents=tuple(Spell.of(incident, ends) for incident in found),
-            policy=self.policy,
-            rows=self.history.rows,
-            start=self.start,
-            usual=usual,
-            label_delay=self.delay,
+            metric=self._metric,
+            contract=self._contract,
+            static=self._arm("static", alone),
+            loop=self._arm("loop", loop),
+            oracle=self._arm("oracle", always),
+            alerts=sum(len(step.alerts) for step in self._steps),
+            steps=tuple(self._steps),
+            incidents=tuple(Spell.of(incident, ends) for incident in found if incident.opened >= ends[0]),
+            policy=self._policy,
+            rows=self._history.rows,
+            start=self._start,
+            window_rows=self._usual,
+            label_delay=self._delay,
             began=moments.text(0),
-            judged_from=moments.text(self.start),
-            ended=moments.text(self.history.rows - 1),
-            dated=moments.dated,
+            learned_until=moments.text(self._start - 1),
+            ended=moments.text(self._history.rows - 1),
             notes=tuple(notes),
         )
 
-    def _arm(self, name: str, said: list[Predictions], *, retrains: int, fits: int, seconds: float) -> Arm:
-        labels = self.history.frame[self.history.contract.project.target]
-        whole = self._measured(labels[self.start :], joined(said), confidence=0.95)
+    def _arm(self, name: str, runner: _Runner) -> Arm:
+        labels = self._frame[self._contract.project.target]
+        moments = self._history.moments
         periods = []
-        for stretch, predictions in zip(self.stretches, said, strict=True):
-            found = self._measured(labels[stretch.start : stretch.end], predictions, confidence=None)
-            moments = self.history.moments
+        for stretch, said in zip(self._stretches, runner.said, strict=True):
+            found = self._measured(labels[stretch.start : stretch.end], said, confidence=None)
             periods.append(
                 Period(
                     start=moments.text(stretch.start),
@@ -276,57 +309,21 @@ class _Replay:
                 )
             )
         return Arm(
-            name=name, value=whole, windows=tuple(periods), retrains=retrains, fits=fits, seconds=round(seconds, 3)
+            name=name,
+            value=self._measured(labels[self._start :], joined(runner.said), confidence=0.95),
+            windows=tuple(periods),
+            retrains=runner.retrains,
+            fits=runner.fits,
+            seconds=round(runner.seconds, 3),
         )
 
-    def _measured(self, truth: pl.Series, said: Predictions, *, confidence: float | None) -> Any:
-        project = self.history.contract.project
+    def _measured(self, truth: pl.Series, said: Predictions, *, confidence: float | None) -> Estimate:
         return measure(
-            self.metric,
+            self._metric,
             truth,
             said,
-            cost=self.history.contract.cost,
+            cost=self._contract.cost,
             confidence=confidence,
-            positive=project.positive,
-            seed=self.seed,
+            positive=self._contract.project.positive,
+            seed=self._seed,
         )
-
-
-class _Runner:
-    """A model that answers window after window."""
-
-    def __init__(self, model: Model, seconds: float) -> None:
-        self.model = model
-        self.seconds = seconds
-        self.said: list[Predictions] = []
-
-    def predict(self, rows: pl.DataFrame) -> None:
-        begun = clock_time.thread_time()
-        self.said.append(self.model.predict(rows))
-        self.seconds += clock_time.thread_time() - begun
-
-
-class _Oracle(_Runner):
-    """Retrained at every window, whatever it costs, and always put in force."""
-
-    def __init__(self, learner: Learner, model: Model, seconds: float, usual: int, *, learned: int) -> None:
-        super().__init__(model, seconds)
-        self.learner = learner
-        self.retrains = 0
-        self.fits = 1
-        self._usual = usual
-        self._learned = learned
-
-    def retrain(self, known: int) -> None:
-        if known <= self._learned:
-            return
-        self._learned = known
-        made = self.learner.challenger(known, min(self._usual, known // 2))
-        if made is not None:
-            self.model = made.model
-            self.retrains += 1
-            self.fits += made.fits
-            self.seconds += made.seconds
-
-
-

@@ -1,8 +1,8 @@
-"""Several boosted models of one matrix as a single one: their trees side by side, each leaf scaled by its model's weight.
+"""Several boosted models of one matrix as a single one: their trees side by side, leaves scaled by weight.
 
 Boosted trees add up, so the weighted mean of the raw scores of several boosters is itself a booster: for classes the
-weighted mean of the log-odds, for numbers of the numbers. The blend is therefore an ordinary model that is stored, packaged,
-converted and verified like any other.
+weighted mean of the log-odds, for numbers of the numbers. The blend is therefore an ordinary model that is stored,
+packaged, converted and verified like any other.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _TREES, _END = "Tree=0\n", "end of trees"
 def blend(models: Sequence[Model], weights: Sequence[float], *, meta: dict[str, Any] | None = None) -> Model:
     """The weighted mean of *models* (LightGBM, with the same encoder and classes) as one model.
 
-    Weights are normalised; a weight below :data:`LEAST_WEIGHT` counts as none. Raises InputError where the models do not
-    fit together or no weight is left.
+    Weights are normalised; a weight below :data:`LEAST_WEIGHT` counts as none. Raises InputError where the models do
+    not fit together or no weight is left.
     """
     from mainspring.store.formats.estimator import BoosterEstimator
 
@@ -54,7 +54,7 @@ def fits(model: Model, other: Model) -> bool:
     if not boosters or model.classes != other.classes or model.link != other.link:
         return False
     trees = {each.estimator.booster_.num_model_per_iteration() for each in (model, other)}
-    return len(trees) == 1 and (model.classes is None or all_classes(model) and all_classes(other))
+    return len(trees) == 1 and (model.classes is None or (all_classes(model) and all_classes(other)))
 
 
 def all_classes(model: Model) -> bool:

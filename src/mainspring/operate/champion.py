@@ -1,4 +1,4 @@
-"""A model in force, with what it takes to watch it: the reference of its data and its record on rows it had not seen."""
+"""A model in force, with what it takes to watch it: a reference of its data, and its record on unseen rows."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Champion:
     stream: LossStream | None = None
 
     def settled(self) -> Champion:
-        """This champion, no longer on trial."""
+        """The same champion, no longer on trial."""
         return replace(self, before=None)
 
 
@@ -109,7 +109,7 @@ def joined(parts: Sequence[Predictions]) -> Predictions:
     for part in parts:
         classes += [label for label in part.classes or () if label not in classes]
     if all(part.classes == parts[0].classes for part in parts):
-        return Joined(values, np.concatenate([part.scores for part in parts]), parts[0].classes)  # type: ignore[misc]
+        return Joined(values, np.concatenate([part.scores for part in parts]), parts[0].classes)
     wide = np.zeros((len(values), len(classes)))
     begin = 0
     for part in parts:

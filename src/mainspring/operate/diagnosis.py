@@ -23,11 +23,14 @@ SUSPECTS = 5
 """At most so many columns are suspected."""
 _UNUSED = 0.02
 """The importance of a column that the model hardly uses: what moved there is still worth a look."""
-_FACTORS = (10.0, 100.0, 1_000.0, 10_000.0, 1e6, 60.0, 3_600.0, 24.0, 2.20462, 1.60934, 3.28084, 2.54, 25.4)
+_FACTORS = (10.0, 100.0, 1_000.0, 10_000.0, 1e6, 60.0, 3_600.0, 24.0, 12.0, 2.20462, 1.60934, 3.28084, 2.54, 25.4)
 _FACTOR_NAMES = {2.20462: "pounds and kilograms", 1.60934: "miles and kilometres", 3.28084: "feet and metres",
                  2.54: "inches and centimetres", 25.4: "inches and millimetres", 60.0: "minutes and hours",
-                 3_600.0: "seconds and hours", 24.0: "hours and days"}  # fmt: skip
+                 3_600.0: "seconds and hours", 24.0: "hours and days", 12.0: "months and years"}  # fmt: skip
 _NEAR = 0.1
+_NEARER = 0.02
+"""Seasons move numbers by two or three; for such a factor the quartiles must agree more closely."""
+_LEAST_DISTINCT = 40
 _LEAST_KNOWN = 30
 
 
@@ -66,13 +69,14 @@ def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagno
     suspects = rank(alerts, evidence)
     changed = upstream(suspects, evidence)
     worst = _worst_slice(evidence) if kind == "performance" else ""
-    return Diagnosis(
-        suspects=suspects, summary=_summary(kind, alerts, suspects, changed), slice=worst, changed=changed
-    )
+    return Diagnosis(suspects=suspects, summary=_summary(kind, alerts, suspects, changed), slice=worst, changed=changed)
 
 
 def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
-    """The columns that changed, each by how far it left its band times how much the model leans on it; scores sum to one."""
+    """The columns that changed, by how far each left its band times how much of the model rests on it.
+
+    Scores sum to one over all that changed; at most :data:`SUSPECTS` are named.
+    """
     broken = {alert.column: alert for alert in alerts if alert.kind == "data quality" and alert.column}
     scores: dict[str, float] = {}
     texts: dict[str, str] = {}
@@ -125,7 +129,7 @@ def unit_change(before: pl.Series, after: pl.Series) -> str:
     if not (before.dtype.is_numeric() and after.dtype.is_numeric()):
         return ""
     old, new = (side.drop_nulls().cast(float) for side in (before, after))
-    if min(len(old), len(new)) < _LEAST_KNOWN:
+    if min(len(old), len(new)) < _LEAST_KNOWN or min(old.n_unique(), new.n_unique()) < _LEAST_DISTINCT:
         return ""
     ratios = []
     for share in (0.25, 0.5, 0.75):
@@ -135,9 +139,10 @@ def unit_change(before: pl.Series, after: pl.Series) -> str:
         ratios.append(here / there)
     for factor in _FACTORS:
         for wanted, word in ((factor, "multiplied"), (1 / factor, "divided")):
-            if all(abs(ratio / wanted - 1) <= _NEAR for ratio in ratios):
+            near = _NEAR if factor >= _FACTORS[0] else _NEARER
+            if all(abs(ratio / wanted - 1) <= near for ratio in ratios):
                 name = _FACTOR_NAMES.get(factor)
-                return f"looks {word} by {factor:g}: a change of unit{f' ({name})' if name else ''} upstream?"
+                return f"looks {word} by {factor:g}, as if the unit had changed{f' ({name})' if name else ''}"
     return ""
 
 
@@ -190,7 +195,9 @@ def _number(value: float | None) -> str:
 def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], changed: Sequence[str]) -> str:
     """Two or three plain sentences."""
     sentences = []
-    measured = next((a for a in alerts if a.kind == "performance" and a.low is not None and a.name != "loss stream"), None)
+    measured = next(
+        (a for a in alerts if a.kind == "performance" and a.low is not None and a.name != "loss stream"), None
+    )
     if measured is not None:
         sentences.append(_performance_words(measured))
     elif any(alert.name == "loss stream" for alert in alerts):
@@ -201,9 +208,13 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
     elif suspects:
         names = listed([suspect.name for suspect in suspects], limit=3)
         more = " look" if len(suspects) > 1 else " looks"
-        sentences.append(f"{names}{more} different from what the model learned on ({suspects[0].name}: {suspects[0].text}).")
+        sentences.append(
+            f"{names}{more} different from what the model learned on ({suspects[0].name}: {suspects[0].text})."
+        )
     elif kind == "performance":
-        sentences.append("No column looks different: the relation between the columns and the target has changed itself.")
+        sentences.append(
+            "No column looks different: the relation between the columns and the target has changed itself."
+        )
     else:
         said = [alert.text for alert in alerts if alert.column in OUTPUTS]
         sentences.append(f"The model answers differently ({said[0]})." if said else "The data look different.")

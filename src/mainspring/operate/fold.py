@@ -2,11 +2,13 @@
 
 Causes are told apart by when and where they begin:
 
-* Broken data of columns that break in the same window is one cause. What their distribution does afterwards is its effect.
+* Broken data of columns that break in the same window is one cause. What their distribution does afterwards is its
+  effect.
 * A column that begins to drift joins an incident that began at most :data:`ONSET` windows ago; later it is a new cause.
-* A model that does worse, or says other things than before, is an effect of what began at most :data:`ONSET` windows ago;
-  without such a beginning it is a cause of its own, a changed relation between columns and target.
-* An incident none of whose alerts has come for :data:`QUIET` windows is over.
+* A model that does worse, or says other things than before, is an effect of what began at most :data:`ONSET` windows
+  ago; without such a beginning it is a cause of its own, a changed relation between columns and target.
+* An incident is over when no alert of its own kind has come for :data:`QUIET` windows: a model that answers well
+  again is mended, even if its columns still look different from before.
 """
 
 from __future__ import annotations
@@ -28,7 +30,11 @@ OUTPUTS = frozenset({"prediction", "score"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What folding has to know of an open incident: its columns, and the windows of its first and last alert."""
+    """What folding has to know of an open incident.
+
+    ``columns`` it is about; the windows in which it was ``opened`` and in which the ``last`` alert of its own kind
+    came.
+    """
 
     id: int
     kind: Kind
@@ -68,8 +74,14 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int) -> Plan:
         groups[young.id][1].extend(fresh.pop("drift"))
     _place_effects(effects, groups, fresh, window)
     joining = [_joined(case, tuple(found), window) for case, found in groups.values() if found]
-    closing = [case for case, found in groups.values() if not found and window - case.last >= QUIET]
-    return Plan(tuple((kind, tuple(found)) for kind, found in fresh.items()), tuple(joining), tuple(closing))
+    now = {case.id: case for case, _ in joining}
+    closing = [case for case in cases if window - now.get(case.id, case).last >= QUIET]
+    over = {case.id for case in closing}
+    return Plan(
+        tuple((kind, tuple(found)) for kind, found in fresh.items()),
+        tuple(one for one in joining if one[0].id not in over),
+        tuple(closing),
+    )
 
 
 def _is_effect(alert: Signal) -> bool:
@@ -124,7 +136,14 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, t
     if kind == "drift" and any(alert.kind == "performance" for alert in found):
         kind = "performance"
     columns = case.columns | columns_of(found)
-    return replace(case, kind=kind, columns=columns, last=window, alerts=case.alerts + len(found)), found
+    own = any(_belongs(alert, kind) for alert in found)
+    last = window if own else case.last
+    return replace(case, kind=kind, columns=columns, last=last, alerts=case.alerts + len(found)), found
+
+
+def _belongs(alert: Signal, kind: Kind) -> bool:
+    """Whether an alert keeps an incident of *kind* open."""
+    return alert.kind == kind
 
 
 def columns_of(alerts: Sequence[Signal]) -> frozenset[str]:

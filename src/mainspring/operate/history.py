@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, NotFound, quote
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from mainspring.contract import Contract
     from mainspring.core.task import Task
 
-MOST_WINDOWS = 48
+MOST_WINDOWS = 60
 """Unless asked otherwise, the judged rows are cut into at most so many windows …"""
 LEAST_ROWS = 400
 """… of at least so many rows: on fewer, neither a model nor a metric says much."""
@@ -106,14 +107,14 @@ class History:
         start = self._edge(int(self.rows * train), 0)
         if start < LEAST_KNOWN or start >= self.rows:
             raise InputError(
-                f"{start:,} of {self.rows:,} rows come before the judged ones; a first model needs at least {LEAST_KNOWN}, and "
-                "at least one row has to be left to judge on. Change --train or bring more rows."
+                f"{start:,} of {self.rows:,} rows come before the judged ones; a first model needs at least "
+                f"{LEAST_KNOWN}, and at least one row has to be left to judge on. Change --train or bring more rows."
             )
         if isinstance(window, timedelta):
             edges = self._timed_edges(start, window)
         else:
             edges = self._row_edges(start, windows, window)
-        return start, tuple(Stretch(a, b) for a, b in zip(edges, edges[1:], strict=False))
+        return start, tuple(Stretch(a, b) for a, b in pairwise(edges))
 
     def _row_edges(self, start: int, windows: int | None, window: int | None) -> list[int]:
         judged = self.rows - start
@@ -147,7 +148,7 @@ class History:
             raise InputError(f"Windows of {window} would be more than there are rows. Take longer ones.")
         edges, moment = [start], first + window
         while moment <= last:
-            edge = int(values.search_sorted(_as_value(moment, self.moments.kind), side="left"))  # type: ignore[arg-type]
+            edge = int(values.search_sorted(_as_value(moment, self.moments.kind), side="left"))
             if edge > edges[-1]:
                 edges.append(edge)
             moment += window
@@ -181,7 +182,7 @@ class History:
             )
         limit = self._instant(min(now, self.rows - 1)) - delay
         values = self.moments.values
-        return min(now, int(values.search_sorted(_as_value(limit, self.moments.kind), side="right")))  # type: ignore[arg-type]
+        return min(now, int(values.search_sorted(_as_value(limit, self.moments.kind), side="right")))
 
 
 def _as_value(moment: datetime, kind: str) -> Any:

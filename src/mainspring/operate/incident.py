@@ -20,7 +20,7 @@ NAMED_SIGNALS = 12
 
 
 class Desk:
-    """Keeps the incidents of one model in *port*: the ledger's, or :class:`~mainspring.operate.memory.MemoryIncidents`."""
+    """Keeps the incidents of one model in *port*: the ledger's, or one in memory."""
 
     def __init__(self, port: Incidents, *, model: str, clock: Clock, cases: Sequence[Case] = ()) -> None:
         """Begin with the open *cases*. Times come from *clock*."""
@@ -34,7 +34,9 @@ class Desk:
         """The open incidents, oldest first."""
         return tuple(self._cases.values())
 
-    def note(self, window: int, alerts: Sequence[Signal], evidence: Evidence, *, where: str = "") -> tuple[Incident, ...]:
+    def note(
+        self, window: int, alerts: Sequence[Signal], evidence: Evidence, *, where: str = ""
+    ) -> tuple[Incident, ...]:
         """Fold the *alerts* of *window*, called *where* by people. Gives the incidents opened by it."""
         drawn = plan(self.open, alerts, window)
         for case in drawn.closing:
@@ -58,9 +60,7 @@ class Desk:
         for case in self.open:
             self.port.append(case.id, kind="note", text=text, at=self._clock.now())
 
-    def _opened(
-        self, window: int, kind: Kind, found: tuple[Signal, ...], evidence: Evidence, where: str
-    ) -> Incident:
+    def _opened(self, window: int, kind: Kind, found: tuple[Signal, ...], evidence: Evidence, where: str) -> Incident:
         now = self._clock.now()
         told = diagnose(kind, found, evidence)
         details: dict[str, Any] = {
@@ -74,9 +74,7 @@ class Desk:
             model=self._model, kind=kind, summary=told.summary, suspects=told.suspects, details=details, at=now
         )
         self._signals(made.id, found, where)
-        case = Case(
-            id=made.id, kind=kind, columns=columns_of(found), opened=window, last=window, alerts=len(found)
-        )
+        case = Case(id=made.id, kind=kind, columns=columns_of(found), opened=window, last=window, alerts=len(found))
         self._cases[made.id] = case
         return made
 
@@ -89,7 +87,12 @@ class Desk:
             told = diagnose(case.kind, found, evidence)
             details |= {"slice": told.slice, "changed": list(told.changed)}
             self.port.update(
-                case.id, kind=case.kind, summary=told.summary, suspects=told.suspects, details=details, at=self._clock.now()
+                case.id,
+                kind=case.kind,
+                summary=told.summary,
+                suspects=told.suspects,
+                details=details,
+                at=self._clock.now(),
             )
         else:
             self.port.update(case.id, details=details, at=self._clock.now())

@@ -115,10 +115,20 @@ class Loop:
         self.seconds += time.thread_time() - begun
         return said
 
-    def after(self, index: int, stretch: Stretch, predictions: Predictions, *, known: int, where: str = "") -> Step:
+    def after(
+        self,
+        index: int,
+        stretch: Stretch,
+        predictions: Predictions,
+        *,
+        known: int,
+        where: str = "",
+        last: bool = False,
+    ) -> Step:
         """Judge window number *index*, for which the model gave *predictions*, and act.
 
-        Labels are known for the rows before row *known*. *where* names the window for people.
+        Labels are known for the rows before row *known*. *where* names the window for people. After the *last* window
+        of a history nothing is retrained: nobody would be served.
         """
         begun = time.thread_time()
         self._known = known
@@ -128,6 +138,8 @@ class Loop:
         self._on_trial.append((stretch, predictions))
         situation = self._situation(index, alerts, stretch, predictions)
         decision = decide(self._policy, situation)
+        if last and decision.action != "hold":
+            decision = Decision("hold", "history ends here", decision.trigger)
         retrained = None
         self.seconds += time.thread_time() - begun
         if decision.action == "retrain":
@@ -147,10 +159,8 @@ class Loop:
             opened=tuple(incident.id for incident in opened),
         )
 
-    def _judge(
-        self, index: int, stretch: Stretch, predictions: Predictions
-    ) -> tuple[Judgement, tuple[Signal, ...]]:
-        """This window's judgement, and its alerts with those of earlier windows whose labels have come only now."""
+    def _judge(self, index: int, stretch: Stretch, predictions: Predictions) -> tuple[Judgement, tuple[Signal, ...]]:
+        """The window's judgement, and its alerts with those of earlier windows whose labels have come only now."""
         late = [w for w in self._waiting if w.stretch.end <= self._known and w.version == self.champion.version]
         self._waiting = [w for w in self._waiting if w.stretch.end > self._known]
         alerts: list[Signal] = []
@@ -189,7 +199,9 @@ class Loop:
         unknown = stretch.end - max(self._known, stretch.start)
         if unknown <= 0:
             return labels
-        return pl.concat([labels[: stretch.rows - unknown], pl.Series(labels.name, [None] * unknown, dtype=labels.dtype)])
+        return pl.concat(
+            [labels[: stretch.rows - unknown], pl.Series(labels.name, [None] * unknown, dtype=labels.dtype)]
+        )
 
     def _evidence(self, stretch: Stretch, predictions: Predictions, judgement: Judgement) -> Evidence:
         return Evidence(
@@ -217,9 +229,7 @@ class Loop:
             began=self._began,
         )
 
-    def _triggers(
-        self, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions
-    ) -> dict[Trigger, str]:
+    def _triggers(self, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions) -> dict[Trigger, str]:
         found: dict[Trigger, str] = {}
         failed = [verdict for verdict in self._verdicts(stretch, predictions) if verdict.result == "fail"]
         worse = next((alert for alert in alerts if alert.kind == "performance"), None)
@@ -257,7 +267,7 @@ class Loop:
         )
 
     def _retrain(self, index: int, decision: Decision) -> Retrained:
-        """Build a challenger, hold it against the champion on the freshest labelled rows, promote it unless it is worse."""
+        """Build a challenger, hold it against the champion on fresh labelled rows, promote it unless surely worse."""
         self.retrains.append(Done(index, self._clock.now()))
         self._learned = self._known
         challenger = self._learner.challenger(self._known, min(self._window, self._known // 2))
@@ -341,8 +351,9 @@ def _compared(gain: Estimate, metric: str, *, promoted: bool) -> str:
     margin = "" if gain.low is None or gain.high is None else f" ({gain.low:+.3g} to {gain.high:+.3g})"
     if not promoted:
         return f"was not promoted: its {name} is worse by {-gain.value:.3g}{margin} on {gain.rows:,} fresh rows"
-    word = "better" if gain.value >= 0 else "no surely worse"
-    return f"went live: its {name} is {word} by {gain.value:+.3g}{margin} on {gain.rows:,} fresh rows"
+    if gain.value >= 0:
+        return f"went live: its {name} is better by {gain.value:.3g}{margin} on {gain.rows:,} fresh rows"
+    return f"went live: its {name} is not surely worse, {gain.value:+.3g}{margin} on {gain.rows:,} fresh rows"
 
 
 def as_dict(step: Step) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class MemoryIncidents:
         """Open an incident; its first event is ``opened``."""
         moment = self._at(at)
         made = Incident(
-            id=len(self._kept) + 1, model=model, kind=kind, status="open", summary=summary, opened=moment, updated=moment,
-            owner=owner, suspects=tuple(suspects), details=dict(details or {}),
+            id=len(self._kept) + 1, model=model, kind=kind, status="open", summary=summary, opened=moment,
+            updated=moment, owner=owner, suspects=tuple(suspects), details=dict(details or {}),
         )  # fmt: skip
         self._kept[made.id] = made
         self.append(made.id, kind="opened", text=summary, at=moment)

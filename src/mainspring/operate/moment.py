@@ -48,7 +48,7 @@ class Moments:
             return EPOCH + timedelta(seconds=row)
         value = self.values[row]
         if not isinstance(value, datetime):
-            value = datetime(value.year, value.month, value.day)  # noqa: DTZ001  # UTC is put on below
+            value = datetime(value.year, value.month, value.day)  # UTC is put on below
         return value.replace(tzinfo=UTC)
 
 
@@ -67,8 +67,8 @@ def moments(frame: pl.DataFrame, name: str) -> Moments:
         missing = len(series) - int(series.is_finite().fill_null(value=False).sum())
     if missing:
         raise InputError(
-            f"The time column {quote(name)} is missing (or not finite) in {missing:,} of {len(series):,} rows: they have "
-            "no place in the order. Drop or fill them, or name another column."
+            f"The time column {quote(name)} is missing (or not finite) in {missing:,} of {len(series):,} rows: they "
+            "have no place in the order. Drop or fill them, or name another column."
         )
     read = _read(series)
     if read.values.n_unique() < 2:
@@ -134,8 +134,8 @@ def _formats(name: str, distinct: list[str]) -> list[Any]:
     shown = listed(f"{quote(examples[0])} ({form})" for form, examples in order[: _EXAMPLES + 1])
     what = "several formats of dates" if len(forms) - ("no date" in forms) > 1 else "text that is no date"
     raise InputError(
-        f"The time column {quote(name)} holds {what}: {shown}. Expected one format throughout, or rising numbers. Clean "
-        "the column first, or name another one."
+        f"The time column {quote(name)} holds {what}: {shown}. Expected one format throughout, or rising numbers. "
+        "Clean the column first, or name another one."
     )
 
 
@@ -148,6 +148,6 @@ def _one_zone(name: str, distinct: list[str]) -> None:
     if len(zones) > 1:
         shown = listed(f"{quote(example)} ({zone})" for zone, example in list(zones.items())[:3])
         raise InputError(
-            f"The time column {quote(name)} holds times of {len(zones)} zones: {shown}. Convert them to one zone, UTC for "
-            "instance, before the rows are put in order."
+            f"The time column {quote(name)} holds times of {len(zones)} zones: {shown}. Convert them to one zone, UTC "
+            "for instance, before the rows are put in order."
         )

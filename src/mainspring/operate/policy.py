@@ -34,9 +34,9 @@ _BUDGET = re.compile(r"^(\d+)(?:\s+per\s+(.+))?$")
 class Policy:
     """A retraining policy. Spans are time, or a number of windows where they are whole numbers.
 
-    ``on``: the triggers that may start a retrain; none means never. ``every``: the period of ``schedule``. ``cooldown``:
-    what must pass between two retrains. At most ``at_most`` retrains in any span of ``per`` (None: ever); ``reserve`` of
-    them are kept for the trigger ``requirement``. ``promotion``: by rule, or after approval.
+    ``on``: the triggers that may start a retrain; none means never. ``every``: the period of ``schedule``.
+    ``cooldown``: what must pass between two retrains. At most ``at_most`` retrains in any span of ``per`` (None:
+    ever); ``reserve`` of them are kept for the trigger ``requirement``. ``promotion``: by rule, or after approval.
     """
 
     on: tuple[Trigger, ...] = ("requirement", "drift")
@@ -61,7 +61,7 @@ class Policy:
 
     @classmethod
     def parse(cls, text: str) -> Policy:
-        """Read ``on=requirement+drift, cooldown=2, at_most=6 per 12, every=4``; ``never`` and ``always`` are words for two.
+        """Read a text such as ``on=requirement+drift, cooldown=2, at_most=6 per 12``, or ``never``, or ``always``.
 
         Whole numbers are windows. Raises InputError that names the setting, and NotFound for an unknown one.
 
@@ -110,10 +110,10 @@ class Situation:
     """What a decision rests on, after window number ``window`` at ``now``.
 
     ``triggers``: those that fired, each with its reason in words (``schedule`` and ``labels`` are found out by the
-    decision itself). ``retrains``: those already made, oldest first. ``labelled``: rows whose labels came since the last
-    retrain (or since release); ``worth``: so many of them make the trigger ``labels``. ``regret``: by how much the
-    previous champion would have been better than the present one on labelled rows since the present one went live,
-    None where that cannot be said.
+    decision itself). ``retrains``: those already made, oldest first. ``labelled``: rows whose labels came since the
+    last retrain (or since release); ``worth``: so many of them make the trigger ``labels``. ``regret``: by how much
+    the previous champion would have been better than the present one on labelled rows since the present one went
+    live, None where that cannot be said.
     """
 
     window: int

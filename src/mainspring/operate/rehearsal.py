@@ -78,7 +78,11 @@ class Spell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backtest:
-    """The result of a rehearsal."""
+    """The result of a rehearsal.
+
+    ``start``: rows known from the start, up to the moment ``learned_until``. ``window_rows``: rows of a usual window.
+    ``steps``: what the loop found and did after each window; ``alerts``: all of them together.
+    """
 
     metric: str
     contract: Contract
@@ -91,12 +95,11 @@ class Backtest:
     policy: Policy
     rows: int
     start: int
-    usual: int
+    window_rows: int
     label_delay: int | timedelta | None
     began: Moment
-    judged_from: Moment
+    learned_until: Moment
     ended: Moment
-    dated: bool
     notes: tuple[str, ...] = ()
 
     @property
@@ -136,8 +139,10 @@ class Backtest:
             share = abs(self.gain) / abs(static) if static else 0.0
             effect = f" ({share:.0%} {'better' if self.gain > 0 else 'worse'})"
         if self.gain > 0:
-            return f"Left alone the model would have had {name} {static:.4g}; the loop keeps it at {loop:.4g}{effect}, for {cost}."
-        return f"The loop would not have helped: {name} {loop:.4g} against {static:.4g} left alone{effect}, for {cost}."
+            alone = f"Left alone the model would have had {name} {static:.4g}"
+            return f"{alone}; the loop keeps it at {loop:.4g}{effect}, for {cost}."
+        against = f"{name} {loop:.4g} against {static:.4g} left alone"
+        return f"The loop would not have helped: {against}{effect}, for {cost}."
 
     def as_dict(self) -> dict[str, Any]:
         """The result as plain JSON values."""
@@ -149,7 +154,7 @@ class Backtest:
             "target": project.target,
             "time": project.time,
             "rows": self.rows,
-            "train": {"rows": self.start, "start": self.began, "end": self.judged_from},
+            "train": {"rows": self.start, "start": self.began, "end": self.learned_until},
             "policy": self.policy.describe(),
             "verdict": self.verdict,
             "static": self.static.as_dict(),

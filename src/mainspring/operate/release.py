@@ -76,7 +76,11 @@ def release(
     champion = registry.champion(name)
     evaluation = evaluate(model, split.test, contract, champion=_predictor(registry, champion, split), stage="holdout")
     bundle = build(
-        model, contract=contract, holdout=split.test, evaluation=evaluation.as_dict(), profile=profile(model, split, contract)
+        model,
+        contract=contract,
+        holdout=split.test,
+        evaluation=evaluation.as_dict(),
+        profile=profile(model, split, contract),
     )
     version = registry.register(name, bundle, run=run, metrics=evaluation.metrics, verdicts=evaluation.verdicts)
     promoted, why = _promotion(contract, evaluation, champion, version)
@@ -101,7 +105,7 @@ def profile(model: Model, split: Split, contract: Contract) -> dict[str, Any]:
 
 
 def _predictor(registry: Registry, champion: ModelVersion | None, split: Split) -> Predictor | None:
-    """The champion ready to predict the held-out rows; None where there is none, or it cannot read these rows any more."""
+    """The champion, ready to predict the held-out rows; None where there is none that can read them."""
     if champion is None:
         return None
     try:
@@ -118,7 +122,9 @@ def _promotion(
     """Whether the version goes live, and why."""
     failed = [verdict.requirement for verdict in evaluation.verdicts if verdict.blocks]
     if failed:
-        return False, f"not promoted: it fails {failed[0]}" + (f" and {len(failed) - 1} more" if len(failed) > 1 else "")
+        return False, f"not promoted: it fails {failed[0]}" + (
+            f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        )
     if contract.retrain.promotion == "approval" and champion is not None:
         return False, f"waits for approval: mainspring promote {version.name} {version.version}"
     if champion is None:
@@ -144,4 +150,3 @@ def _write_report(project: Project, evaluation: Evaluation, version: ModelVersio
     except OSError:
         return None  # the version is registered; its page can be made again from the evaluation in the bundle
     return path
-
