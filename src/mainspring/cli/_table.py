@@ -1,0 +1,33 @@
+"""Tables for people: plain columns on a terminal, one line a row where another program reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rich.table import Table
+
+PIPED_WIDTH = 200
+"""Characters in a line where there is no terminal to ask."""
+
+
+def table(*headers: str, right: Collection[str] = ()) -> Table:
+    """An empty table; the columns named in *right* hold numbers."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        made.add_column(header, justify="right" if header in right else "left", overflow="fold")
+    return made
+
+
+def print_table(made: Table) -> None:
+    """Print the table to standard output."""
+    from mainspring.cli._output import out
+
+    console = out()
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    console.print(made)
