@@ -318,6 +318,22 @@ def test_a_scratch_folder_keeps_the_journal_until_the_search_is_done(tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_two_equal_searches_beside_each_other_do_not_wait(tmp_path: Path) -> None:
+    frame = table("binary")
+    inner: list[Model] = []
+    begun: list[str] = []
+
+    def meanwhile(task: str, done: float, total: float | None, text: str = "") -> None:
+        if text.startswith("trial 2:") and not begun:
+            begun.append(text)
+            inner.append(search(frame, contract("binary"), trials=3))
+
+    with scratch_in(tmp_path), shown_by(meanwhile):
+        outer = search(frame, contract("binary"), trials=3)
+    assert told(inner[0]) == told(outer)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 def test_two_thousand_columns_are_searched() -> None:
     random = np.random.default_rng(0)

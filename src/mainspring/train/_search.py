@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ import numpy as np
 
 from mainspring.contract.metric import METRICS, primary
 from mainspring.core.digest import SHORT, digest_bytes, digest_text
-from mainspring.core.errors import InputError, NotFound
+from mainspring.core.errors import InputError, NotFound, Refused
 from mainspring.core.frames import as_frame
 from mainspring.core.progress import progress
 from mainspring.core.recording import recorder
@@ -101,8 +102,14 @@ def search(
     bench = Bench(sample, contract, features, pairs, metric=metric, workers=threads.available(), **facts)
     fingerprint = _fingerprint(sample, features, metric, plan, seed)
     file, kept = _journal(journal, fingerprint)
-    shape = bench.folds[0].shape
-    with closing(Studies(kinds, shape, fingerprint=fingerprint, seed=seed, journal=file)) as studies:
+    opened = partial(Studies, kinds, bench.folds[0].shape, fingerprint=fingerprint, seed=seed)
+    try:
+        studies = opened(journal=file)
+    except Refused:
+        if kept:
+            raise
+        studies, file = opened(journal=None), None  # the same search runs beside this one: each for itself
+    with closing(studies):
         done = _try_all(bench, studies, kinds, pace, trials=trials, seed=seed, rows=len(target.y))
     model = _conclude(done, bench, target, contract, features, plan, pace, seed=seed)
     if file is not None and not kept:
