@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import sys
 import textwrap
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -199,6 +201,48 @@ def test_an_unchanged_run_loads_nothing_heavy(call: Callable[..., Called], shop:
     assert loaded.split()
     heavy = {"polars", "numpy", "sklearn", "pandas", "pyarrow", "scipy", "lightgbm", "optuna", "onnxruntime", "plotly"}
     assert not heavy.intersection(loaded.split())
+
+
+def test_what_the_pipeline_prints_while_it_is_loaded_does_not_get_into_the_json(
+    call: Callable[..., Called], shop: Workbench
+) -> None:
+    shop.pipeline("print('loading')\n\n@step\ndef one():\n    return 1\n")
+    assert answered(call, "run")["model"] is None
+    assert answered(call, "why", "one")[0]["part"] == "result"
+    drawn = call("graph")
+    assert (drawn.out, drawn.err) == ("one\n", "loading\n")
+
+
+def test_steps_of_other_modules_belong_to_the_pipeline_that_imports_them(
+    call: Callable[..., Called], shop: Workbench
+) -> None:
+    shop.write("more/__init__.py", "")
+    steps = "from mainspring import step\n\n@step\ndef two():\n    return 2\n\n@step\ndef unused():\n    1 / 0\n"
+    shop.write("more/steps.py", steps)
+    shop.pipeline("from more.steps import two\n\n@step\ndef one(two):\n    return two - 1\n")
+    assert [one["name"] for one in answered(call, "run")["steps"]] == ["two", "one"]
+    shop.edit("more/steps.py", "return 2", "return 3")
+    assert [one["status"] for one in answered(call, "run")["steps"]] == ["ran", "ran"]
+
+
+def test_an_interrupt_leaves_with_130_and_one_line(shop: Workbench) -> None:
+    shop.pipeline("""
+    import time
+
+    @step
+    def slow():
+        open("../started", "w").close()
+        time.sleep(60)
+    """)
+    process = shop.python("from mainspring.cli.app import main; main(['run'])")
+    started = shop.root.parent / "started"
+    while not started.exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "mainspring: Interrupted. What was finished is kept.\n"
 
 
 def test_output_of_libraries_does_not_get_into_the_json(call: Callable[..., Called], shop: Workbench) -> None:

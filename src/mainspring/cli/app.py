@@ -23,6 +23,7 @@ app = App(
     version=__version__,
     help_format="markdown",
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # ours says that what was finished is kept
 )
 
 _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cached_property
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
@@ -137,12 +137,15 @@ class Project:
             take_modules(self.root)
             self.finder.forget()
             name = self.pipeline.stem
-            spec = ModuleSpec(name, FreshLoader(name, str(self.pipeline), self.finder), origin=str(self.pipeline))
+            loader = FreshLoader(name, str(self.pipeline), self.finder)
+            spec = ModuleSpec(name, loader, origin=str(self.pipeline))
             spec.has_location = True
             module = module_from_spec(spec)
             sys.modules[name] = module
             try:
-                spec.loader.exec_module(module)  # type: ignore[union-attr]  # set one line above
+                # what is printed on the way is no result: standard output may be promised to one JSON object
+                with redirect_stdout(sys.stderr):
+                    loader.exec_module(module)
             except MainspringError:
                 raise
             except (Exception, SystemExit) as error:
