@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 
 
+ENDS = {"": "mean", ".low": "low", ".high": "high"}
+
+
 class Notebook:
     """A recorder that keeps what it is told."""
 
@@ -111,6 +114,8 @@ def test_every_trial_is_a_child_run_and_progress_is_shown() -> None:
         assert child.params == {"kind": trial["kind"], **trial["params"]}
         assert [value for name, value, _ in child.metrics if name == "roc_auc_fold"] == trial["scores"]
         assert ("roc_auc", trial["mean"], 0) in child.metrics
+    account = model.meta["search"]
+    assert run.metrics == [(f"search.roc_auc{end}", account[key], 0) for end, key in ENDS.items()]
     assert len(shown) == 6
     assert shown[-1][0] == 1.0
     assert "best so far" in shown[2][1]

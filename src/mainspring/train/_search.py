@@ -80,9 +80,9 @@ def search(
     searched on fewer rows. With a *journal* file (or a scratch folder in force, see ``core.scratch``), an interrupted
     search goes on where it stopped.
 
-    Each trial is a child run of the recorder in force. ``meta["search"]`` of the model has every trial, the mean of
-    the best with its interval, and the baseline's. That mean is of the best of many trials, so it flatters a little:
-    judge the model on rows the search has not seen. Without *seconds*, equal arguments give equal models on machines
+    Each trial is a child run of the recorder in force, which itself gets the best mean and its interval as
+    ``search.METRIC``. ``meta["search"]`` of the model has every trial, the mean of the best with its interval, and the
+    baseline's. That mean is of the best of many trials, so it flatters a little: judge the model on rows the search has not seen. Without *seconds*, equal arguments give equal models on machines
     with as many cores (trials are given up after as many folds as are fitted side by side).
 
     Raises InputError for a table, target, metric or journal that cannot be used.
@@ -398,6 +398,9 @@ def _conclude(
         "trials": [_row(number, trial) for number, trial in enumerate(done, 1)],
         "seconds": pace.elapsed,
     }
+    for name, value in {"": estimate.value, ".low": estimate.low, ".high": estimate.high}.items():
+        if value is not None:
+            recorder().log_metric(f"search.{bench.metric}{name}", value)
     progress("search", 1.0, 1.0, f"{best.kind}: {bench.metric} {estimate.value:.5g}")
     return replace(model, threshold=line)
 
