@@ -82,8 +82,9 @@ def search(
 
     Each trial is a child run of the recorder in force, which itself gets the best mean and its interval as
     ``search.METRIC``. ``meta["search"]`` of the model has every trial, the mean of the best with its interval, and the
-    baseline's. That mean is of the best of many trials, so it flatters a little: judge the model on rows the search has not seen. Without *seconds*, equal arguments give equal models on machines
-    with as many cores (trials are given up after as many folds as are fitted side by side).
+    baseline's. That mean is of the best of many trials, so it flatters a little: judge the model on rows the search has
+    not seen. Without *seconds*, equal arguments give equal models on machines with as many cores (trials are given up
+    after as many folds as are fitted side by side).
 
     Raises InputError for a table, target, metric or journal that cannot be used.
     """
