@@ -201,9 +201,10 @@ class _Replay:
         model, spent = fits.whole(known)
         learner = Learner(fits, self._frame, self._contract)
         rehearsing = learner.rehearse(known, self._usual)
+        record = self._before(fits, known)
         desk = Desk(self._port, model=self._contract.project.name, clock=self._clock)
         loop = Loop(
-            self._first(fits, model, known),
+            self._first(model, known, record),
             frame=self._frame,
             contract=self._contract,
             learner=learner,
@@ -213,6 +214,7 @@ class _Replay:
             metric=self._metric,
             window=self._usual,
             learned=known,
+            record=record,
             seed=self._seed,
         )
         loop.seconds += spent + rehearsing
@@ -222,27 +224,32 @@ class _Replay:
         desk.finish("the rehearsal ended here")
         return self._told(alone, self._looped(loop, said), always, desk, [*notes, *fits.notes])
 
-    def _first(self, fits: SpanFits, model: Model, known: int) -> Champion:
-        """The model that all begin with, and its record on the last windows, each unseen by the fit that answered."""
-        begin = max(known - REHEARSALS * self._usual, known // 2)
-        said: list[Predictions] = []
-        for edge in range(begin, known, self._usual):
-            probe = fits.at(edge).models.get(None)
-            if probe is None:
-                begin, said = edge + self._usual, []
-                continue
-            said.append(probe.predict(self._frame[edge : min(edge + self._usual, known)]))
+    def _first(self, model: Model, known: int, record: list[tuple[Stretch, Predictions]]) -> Champion:
+        """The model that all begin with, whose record are the last windows before."""
         required = {requirement.metric for requirement in self._contract.requirements}
         watched = [name for name in followed(self._contract) if name in required]
+        begin = record[0][0].start if record else known
         return crown(
             model,
             self._contract,
             self._frame[:known],
             version=1,
             unseen=self._frame[begin:known],
-            predictions=joined(said) if said else None,
+            predictions=joined([said for _, said in record]) if record else None,
             metrics=list(dict.fromkeys((self._metric, *watched))),
         )
+
+    def _before(self, fits: SpanFits, known: int) -> list[tuple[Stretch, Predictions]]:
+        """The last windows before the first one, each with what the plain model of all rows before it said."""
+        record: list[tuple[Stretch, Predictions]] = []
+        for edge in range(max(known - REHEARSALS * self._usual, known // 2), known, self._usual):
+            probe = fits.at(edge).models.get(None)
+            if probe is None:
+                record = []
+                continue
+            stretch = Stretch(edge, min(edge + self._usual, known))
+            record.append((stretch, probe.predict(self._frame[stretch.start : stretch.end])))
+        return record
 
     def _passes(self, place: int, alone: _Runner, loop: Loop, always: _Always) -> Predictions:
         """Window number *place* comes, is answered by all three, and ends. Gives what the loop's model said."""

@@ -7,6 +7,7 @@ has ended. A rehearsal over history and a live model run the very same code.
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,12 @@ from mainspring.monitor.signals import Judgement, Signal, judge_window
 from mainspring.operate.champion import Champion, crown, joined
 from mainspring.operate.diagnosis import Evidence
 from mainspring.operate.fold import OUTPUTS
+from mainspring.operate.history import Stretch
 from mainspring.operate.policy import Decision, Done, Policy, Situation, decide
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from mainspring.contract import Contract, Verdict
@@ -26,10 +30,11 @@ if TYPE_CHECKING:
     from mainspring.core.clock import Clock
     from mainspring.core.estimate import Estimate
     from mainspring.core.predictions import Predictions
-    from mainspring.operate.history import Stretch
     from mainspring.operate.incident import Desk
     from mainspring.operate.learner import Challenger, Learner
 
+RECORD = 4
+"""What is expected of a new model rests on so many stretches that it, or its like, had not seen."""
 TRIAL = 2
 """A new champion is on trial for so many windows: the one before it stands by."""
 LEAST_IMPORTANCE = 0.01
@@ -87,12 +92,15 @@ class Loop:
         metric: str,
         window: int,
         learned: int,
+        record: Sequence[tuple[Stretch, Predictions]] = (),
         seed: int = 0,
     ) -> None:
         """Begin with *champion*, which learned from the first *learned* rows of *frame*.
 
-        *window*: rows of a usual window. *metric*: what models are compared by. Rows of *frame* are looked at only up
-        to the end of the window that is handed over, labels only as far as they are said to be known.
+        *record*: stretches that models of this kind had not seen, with what they said of them; the last few of these,
+        and of the retrains to come, say what may be expected of a new model. *window*: rows of a usual window.
+        *metric*: what models are compared by. Rows of *frame* are looked at only up to the end of the window that is
+        handed over, labels only as far as they are said to be known.
         """
         self.champion = champion
         self.retrains: list[Done] = []
@@ -105,6 +113,7 @@ class Loop:
         self._waiting: list[_Waiting] = []
         self._on_trial: list[tuple[Stretch, Predictions]] = []
         self._known = learned
+        self._record = deque(record, maxlen=RECORD)
         self._began = Done(-1, clock.now())
         self._news = ""
 
@@ -285,32 +294,44 @@ class Loop:
         return done
 
     def _hold_against(self, index: int, challenger: Challenger) -> Retrained:
-        fresh = self._frame[self._known - min(self._window, self._known // 2) : self._known]
+        stretch = Stretch(self._known - min(self._window, self._known // 2), self._known)
+        fresh = self._frame[stretch.start : stretch.end]
         truth = fresh[self._contract.project.target]
         theirs, ours = self.champion.model.predict(fresh), challenger.said
         gain = difference(self._metric, truth, ours, theirs, cost=self._contract.cost, seed=self._seed)
         blocked = self._blocked(fresh, truth, ours, theirs)
         surely_worse = gain.high is not None and gain.high < 0
         self._released += 1
+        self._record.append((stretch, ours))
         if not blocked and not surely_worse:
-            metrics = self.champion.baseline.metrics if self.champion.baseline is not None else (self._metric,)
-            stands_for = self._frame[max(0, self._known - self._stands_for(challenger)) : self._known]
-            self.champion = crown(
-                challenger.model, self._contract, stands_for, version=self._released, unseen=fresh, predictions=ours,
-                metrics=metrics, since=index + 1, before=self.champion,
-            )  # fmt: skip
-            self._on_trial = []
-            self._news = f"version {self._released} went live one window before"
-        reason = blocked or _compared(gain, self._metric, promoted=not surely_worse)
+            self._promote(index, challenger)
         return Retrained(
             promoted=not blocked and not surely_worse,
-            reason=f"version {self._released} {reason}",
+            reason=f"version {self._released} {blocked or _compared(gain, self._metric, promoted=not surely_worse)}",
             version=self._released,
             gain=gain,
             memory=challenger.memory,
             seconds=challenger.seconds,
             fits=challenger.fits,
         )
+
+    def _promote(self, index: int, challenger: Challenger) -> None:
+        import polars as pl
+
+        before = self.champion
+        self.champion = crown(
+            challenger.model,
+            self._contract,
+            self._frame[max(0, self._known - self._stands_for(challenger)) : self._known],
+            version=self._released,
+            unseen=pl.concat([self._frame[stretch.start : stretch.end] for stretch, _ in self._record]),
+            predictions=joined([said for _, said in self._record]),
+            metrics=(self._metric,) if before.baseline is None else before.baseline.metrics,
+            since=index + 1,
+            before=before,
+        )
+        self._on_trial = []
+        self._news = f"version {self._released} went live one window before"
 
     def _blocked(self, fresh: pl.DataFrame, truth: pl.Series, ours: Predictions, theirs: Predictions) -> str:
         """Which must the challenger fails on rows it had not seen, or an empty text."""

@@ -93,7 +93,8 @@ class MemoryIncidents:
     def get(self, id: int) -> Incident:  # noqa: A002
         """The incident with its timeline."""
         if id not in self._kept:
-            raise NotFound.among("incident", str(id), [str(known) for known in self._kept])
+            known = f"They go from 1 to {len(self._kept)}." if self._kept else "There is none yet."
+            raise NotFound(f"No incident {id}. {known}")
         return self._kept[id]
 
     def search(
@@ -107,7 +108,7 @@ class MemoryIncidents:
     ) -> tuple[Incident, ...]:
         """The incidents that match, newest first."""
         found = [
-            incident
+            replace(incident, events=())
             for incident in reversed(self._kept.values())
             if model in (None, incident.model) and kind in (None, incident.kind) and status in (None, incident.status)
         ]
@@ -116,7 +117,7 @@ class MemoryIncidents:
     def _open(self, id: int) -> Incident:  # noqa: A002
         found = self.get(id)
         if found.status == "closed":
-            raise Refused(f"Incident {id} is closed; it takes notes, but no change.")
+            raise Refused(f"Incident {id} was closed at {found.closed:%Y-%m-%d %H:%M}; open a new one.")
         return found
 
     def _at(self, at: datetime | None) -> datetime:

@@ -1,0 +1,112 @@
+"""Folding: alerts of one cause become one incident, others do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.monitor.signals import Signal
+from mainspring.operate.fold import QUIET, Case, plan
+
+
+def alert(kind: Any, column: str | None = None) -> Signal:
+    return Signal(name="js", kind=kind, column=column, value=1.0, breached=True, rows=100)
+
+
+def case(number: int, kind: Any, *columns: str, opened: int = 0, last: int | None = None) -> Case:
+    last = opened if last is None else last
+    return Case(id=number, kind=kind, columns=frozenset(columns), opened=opened, last=last)
+
+
+DRIFT_A, DRIFT_B = alert("drift", "a"), alert("drift", "b")
+BROKEN_A = alert("data quality", "a")
+SAYS_OTHER = alert("drift", "score")
+WORSE = alert("performance")
+
+
+def test_everything_that_begins_together_is_one_incident() -> None:
+    drawn = plan([], [DRIFT_A, DRIFT_B, SAYS_OTHER, WORSE], 0)
+    assert [(kind, len(found)) for kind, found in drawn.opening] == [("performance", 4)]
+
+
+def test_drift_without_harm_is_drift() -> None:
+    assert [kind for kind, _ in plan([], [DRIFT_A, SAYS_OTHER], 0).opening] == ["drift"]
+
+
+def test_broken_data_explains_drift_of_the_column_and_harm() -> None:
+    drawn = plan([], [BROKEN_A, DRIFT_A, WORSE], 0)
+    assert [(kind, len(found)) for kind, found in drawn.opening] == [("data quality", 3)]
+
+
+def test_drift_of_another_column_beside_broken_data_is_another_cause() -> None:
+    drawn = plan([], [BROKEN_A, DRIFT_B], 0)
+    assert sorted(kind for kind, _ in drawn.opening) == ["data quality", "drift"]
+
+
+def test_a_column_that_goes_on_drifting_stays_with_its_incident() -> None:
+    drawn = plan([case(1, "drift", "a")], [DRIFT_A], 5)
+    assert drawn.opening == ()
+    assert drawn.joining[0][0].last == 5
+
+
+def test_a_column_that_joins_soon_has_the_same_cause_and_later_another() -> None:
+    assert plan([case(1, "drift", "a", opened=4)], [DRIFT_B], 5).opening == ()
+    assert [kind for kind, _ in plan([case(1, "drift", "a", opened=2, last=4)], [DRIFT_B], 5).opening] == ["drift"]
+
+
+def test_harm_soon_after_drift_makes_it_an_incident_of_performance() -> None:
+    drawn = plan([case(1, "drift", "a", opened=4)], [DRIFT_A, WORSE], 5)
+    assert drawn.opening == ()
+    assert drawn.joining[0][0].kind == "performance"
+
+
+def test_harm_long_after_harmless_drift_is_another_cause() -> None:
+    drawn = plan([case(1, "drift", "a", opened=0, last=4)], [DRIFT_A, WORSE], 5)
+    assert [(kind, found) for kind, found in drawn.opening] == [("performance", (WORSE,))]
+
+
+def test_a_mended_model_ends_its_incident_though_its_columns_still_drift() -> None:
+    drawn = plan([case(1, "performance", "a", opened=0, last=3)], [DRIFT_A], 3 + QUIET)
+    assert [closed.id for closed in drawn.closing] == [1]
+    assert drawn.joining == ()
+
+
+def test_service_has_its_own_incident() -> None:
+    drawn = plan([], [alert("service"), WORSE], 0)
+    assert sorted(kind for kind, _ in drawn.opening) == ["performance", "service"]
+    assert plan([case(1, "service")], [alert("service")], 1).opening == ()
+
+
+alerts = st.lists(
+    st.builds(
+        alert,
+        st.sampled_from(["data quality", "drift", "performance", "service"]),
+        st.sampled_from(["a", "b", "c", "score", "prediction"]),
+    ),
+    max_size=8,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.lists(alerts, max_size=20))
+def test_no_alert_is_lost_or_told_twice(history: list[list[Signal]]) -> None:
+    open_: dict[int, Case] = {}
+    number = 0
+    for window, found in enumerate(history):
+        drawn = plan(list(open_.values()), found, window)
+        told = [signal for _, group in drawn.opening for signal in group]
+        told += [signal for _, group in drawn.joining for signal in group]
+        closed = {one.id for one in drawn.closing}
+        # what is told to an incident that ends in the same window is the only thing that may be dropped
+        assert len(told) == len(found) if not closed else len(told) <= len(found)
+        assert closed <= open_.keys()
+        assert not closed & {one.id for one, _ in drawn.joining}
+        open_ = {key: one for key, one in open_.items() if key not in closed}
+        open_ |= {one.id: one for one, _ in drawn.joining}
+        for kind, group in drawn.opening:
+            number += 1
+            columns = [signal.column for signal in group if signal.column]
+            open_[number] = case(number, kind, *columns, opened=window)
+    assert all(len(history) - 1 - one.last <= QUIET for one in open_.values())
