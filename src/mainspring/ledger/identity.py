@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 
 
 def new_id() -> str:
@@ -11,4 +11,4 @@ def new_id() -> str:
     >>> len(new_id())
     32
     """
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,9 +211,16 @@ def _open_folder(root: Path, *, create: bool) -> LocalBucket:
 
 def _sync(path: Path) -> None:
     """Wait until the file or folder is on the disk."""
+    if os.name == "nt" and path.is_dir():
+        return  # Windows keeps a folder's entries by itself and cannot open one
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        if sys.platform == "darwin":
+            import fcntl
+
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync there leaves the bytes in the drive's memory
+        else:
+            os.fsync(handle)
     finally:
         os.close(handle)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Refused, StoreError
 
@@ -24,13 +24,12 @@ PATIENCE = 30.0
 def writing(lock: Path | None) -> Iterator[None]:
     """Hold the store for a write; many may. The system lets go of it when the process dies, also by kill -9.
 
-    None where the store is not a local folder: there only the grace period protects a writer.
+    None where the store is not a local folder: there, and on Windows, only the grace period protects a writer.
     """
-    if lock is None:
+    fcntl = _fcntl()
+    if lock is None or fcntl is None:
         yield
         return
-    import fcntl
-
     handle = _open(lock)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -42,11 +41,10 @@ def writing(lock: Path | None) -> Iterator[None]:
 @contextmanager
 def collecting(lock: Path | None, *, patience: float = PATIENCE) -> Iterator[None]:
     """Hold the store alone. Raises Refused where writers do not pause for *patience* seconds."""
-    if lock is None:
+    fcntl = _fcntl()
+    if lock is None or fcntl is None:
         yield
         return
-    import fcntl
-
     handle = _open(lock)
     deadline = time.monotonic() + patience
     try:
@@ -74,3 +72,11 @@ def _open(lock: Path) -> int:
             f"Cannot write to the store {lock.parent}: {error.strerror}. "
             "Choose a folder that can be written, or change its rights."
         ) from error
+
+
+def _fcntl() -> Any:
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    return fcntl

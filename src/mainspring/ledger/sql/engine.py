@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 BUSY_MILLISECONDS = 30_000
-WANTED: dict[str, str | int] = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
-"""Full sync, because with NORMAL a power cut loses commits that were acknowledged."""
+WANTED: dict[str, str | int] = {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1}
+"""Full sync, because with NORMAL a power cut loses commits that were acknowledged; fullfsync is for macOS."""
 
 
 def file_engine(path: Path) -> Engine:
@@ -66,7 +67,7 @@ def _prepare(connection: Any, wanted: dict[str, str | int], where: str) -> None:
                     "facts would not be safe. "
                     "Keep the workspace on a local disk."
                 )
-    except Exception as error:
+    except sqlite3.Error as error:
         raise translate(error, where) from error
     finally:
         cursor.close()

@@ -9,7 +9,6 @@ from mainspring.ledger.sql.artifacts import SqlArtifacts
 from mainspring.ledger.sql.audit import SqlAudit
 from mainspring.ledger.sql.datasets import SqlDatasets
 from mainspring.ledger.sql.engine import file_engine, memory_engine
-from mainspring.ledger.sql.failure import translate
 from mainspring.ledger.sql.incidents import SqlIncidents
 from mainspring.ledger.sql.migrate import prepare
 from mainspring.ledger.sql.models import SqlModels
@@ -73,9 +72,9 @@ def open_sqlite(path: Path | None, *, clock: Clock, actor: str, create: bool) ->
         url = f"sqlite:///{path}"
     try:
         prepare(session, path=path)
-    except Exception as error:
+    except BaseException:
         session.close()
-        raise translate(error, str(path)) from error
+        raise
     return SqlLedger(session, url=url, clock=clock, actor=actor)
 
 

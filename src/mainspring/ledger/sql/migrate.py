@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import LedgerError
-from mainspring.ledger.sql.schema import metadata
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -78,6 +77,8 @@ def _keep_copy(path: Path, revision: str) -> Path:
 
 def _create(connection: Connection, revision: str) -> None:
     """All tables at once. A test holds the result against the migrations run one by one."""
+    from mainspring.ledger.sql.schema import metadata  # only a new database needs the definitions
+
     metadata.create_all(connection, checkfirst=False)
     connection.exec_driver_sql(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.exec_driver_sql(f"INSERT INTO {VERSION_TABLE} VALUES (?)", (revision,))  # a constant

@@ -61,7 +61,7 @@ class Session:
         """Run *work* in a transaction and return its result once that is durable. An error of *work* undoes only it."""
         open_already: Connection | None = getattr(self._mine, "connection", None)
         if open_already is not None:
-            return work(open_already)
+            return self._within(open_already, work)
         self._guard()
         job = _Job(work)
         self._waiting.append(job)
@@ -76,7 +76,7 @@ class Session:
         """Run *work*, which only reads, on a connection that sees everything committed."""
         open_already: Connection | None = getattr(self._mine, "connection", None)
         if open_already is not None:
-            return work(open_already)
+            return self._within(open_already, work)
         self._guard(writing=False)
         try:
             if self._reading is not None:
@@ -85,11 +85,17 @@ class Session:
             with self._engine.connect() as connection:
                 return work(connection)
         except Exception as error:
-            raise translate(error, self._where) from error
+            translated = translate(error, self._where)
+            if translated is error:
+                raise
+            raise translated from error
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Make all reads and writes of this thread in the block one transaction, which an error undoes as a whole."""
+        """Make all reads and writes of this thread in the block one transaction, which an error undoes as a whole.
+
+        Nobody else writes meanwhile: never wait in the block for another thread that does.
+        """
         if getattr(self._mine, "connection", None) is not None:
             yield
             return
@@ -116,6 +122,16 @@ class Session:
                 self._writer.close()
                 self._writer = None
             self._engine.dispose()
+
+    def _within(self, connection: Connection, work: Callable[[Connection], T]) -> T:
+        """Run *work* in the transaction that `together` has open."""
+        try:
+            return work(connection)
+        except Exception as error:
+            failure = self._failed(error)
+            if failure is error:
+                raise
+            raise failure from error
 
     def _guard(self, *, writing: bool = True) -> None:
         if os.getpid() != self._process:
