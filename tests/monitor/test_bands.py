@@ -47,9 +47,8 @@ def test_bands_hold_for_both_samples_drawn_anew(shares: list[float], n: int, m: 
     reference = np.rint(np.asarray(shares) * n).astype(np.int64)
     laws = bands.divergences(reference, n, m)
     size = bands.effective(n, m)
-    for law, scaled in zip(
-        laws, (statistic.psi(a, b) * size, 8 * math.log(2) * statistic.js(a, b) ** 2 * size), strict=True
-    ):
+    psi, js = statistic.psi_and_js(a, b)
+    for law, scaled in zip(laws, (psi * size, 8 * math.log(2) * js**2 * size), strict=True):
         assert 0.25 * level < np.mean(scaled > law.bound(level)) < 2 * level
     gaps = np.abs(np.cumsum(a / n, 1) - np.cumsum(b / m, 1)).max(1)
     assert np.mean(gaps > bands.ks_bound(level, size)) <= level

@@ -66,6 +66,7 @@ def normal_chance(z: float) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2))
 
 
+@lru_cache(maxsize=1024)
 def normal_bound(level: float) -> float:
     """The value that a standard normal variable reaches with the chance *level*."""
     return -_NORMAL.inv_cdf(level)
@@ -182,8 +183,8 @@ def _resampled(shares: tuple[float, ...], n: int, m: int) -> tuple[ChiSquare, Ch
     a, b = draw.multinomial(n, p, size=RESAMPLES), draw.multinomial(m, p, size=RESAMPLES)
     size = effective(n, m)
     degrees = len(shares) - 1
-    squared = 8 * math.log(2) * statistic.js(a, b) ** 2
-    return _matched(statistic.psi(a, b) * size, degrees), _matched(squared * size, degrees)
+    psi, js = statistic.psi_and_js(a, b)
+    return _matched(psi * size, degrees), _matched(8 * math.log(2) * js**2 * size, degrees)
 
 
 def _matched(drawn: Floats, degrees: int) -> ChiSquare:

@@ -80,8 +80,9 @@ def compare(column: ReferenceColumn, window: ColumnProfile) -> Comparison:
     if grouped is not None:
         elsewhere = statistic.moved(*grouped)
         findings.update(_divergences(*grouped, elsewhere))
-    if reference.known and window.known:
-        size = bands.effective(reference.known, window.known)
+    known = reference.known, window.known
+    if all(known):
+        size = bands.effective(*known)
         gap = statistic.ks(a, b)
         findings["ks"] = Finding(
             value=gap, chance=bands.ks_chance(gap, size), effect=gap, bound=lambda level: bands.ks_bound(level, size)
@@ -113,7 +114,7 @@ def _divergences(a: Counts, b: Counts, elsewhere: float) -> dict[str, Finding]:
     n, m = int(a.sum()), int(b.sum())
     size = bands.effective(n, m)
     laws = bands.divergences(a, n, m)
-    psi, js = float(statistic.psi(a, b)), float(statistic.js(a, b))
+    psi, js = (float(value) for value in statistic.psi_and_js(a, b))
     return {
         "psi": Finding(
             value=psi,

@@ -7,8 +7,9 @@ times that.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 
 CELLS = 2048
 """So many fine cells: their counts fit into a processor's first cache."""
-_CHUNK = 16_384
+_CHUNK = 32_768
 _MAGIC = np.float64(2.0**52)
 """Added to a small number it leaves its rounded integer in the lowest bits, which is cheaper than a cast."""
 _MAGIC_BITS = int(_MAGIC.view(np.int64))
 _TOP = CELLS - 3
 _FINENESS = 0.9
 _STEEPEST = 1e290
+_STEEP = 1e15
+_FAR = 2.0**32
+_SQUASHED = _MAGIC + 1 + _TOP / 2
+_scratch = threading.local()
 _WIDEST = 64.0
 """Squashed values beyond so many scales from the middle count as this far away in the mean and the deviation."""
 _FRACTION = 1024.0
@@ -40,10 +45,10 @@ Ints: TypeAlias = "NDArray[np.int64]"
 class NumberBins:
     """Bins over finite numbers.
 
-    ``linear``: cell = 1 + (x - centre) · scale. ``squash``: with z = (x - centre) · scale, the cell is linear in
-    z / (1 + |z|), which gives the bulk of a heavy-tailed column fine cells and its tails coarse ones. ``cuts`` are
-    the last cells of all bins but the last one. ``low`` and ``high`` are the reference's own smallest and largest
-    number: :meth:`count` puts what lies outside into the first and the last place of its answer.
+    ``linear``: cell = 1 + (x - centre) · scale, rounded. ``squash``: with z = (x - centre) · scale, the cell is
+    linear in z / (1 + |z|), which gives the bulk of a heavy-tailed column fine cells and its tails coarse ones.
+    ``cuts`` are the last cells of all bins but the last one. ``low`` and ``high`` are the reference's own smallest
+    and largest number: :meth:`count` puts what lies outside into the first and the last place of its answer.
     """
 
     mapping: Mapping
@@ -63,17 +68,6 @@ class NumberBins:
         """The inner edges between the bins, in the column's own units."""
         cells = np.asarray(self.cuts, dtype=np.float64) + 0.5
         return tuple(float(edge) for edge in self._from_cells(cells))
-
-    @cached_property
-    def _weights(self) -> tuple[Ints, Ints]:
-        """Per cell the (winsorised) distance from the centre in whole fractions of a scale, and its square."""
-        if self.mapping == "linear":
-            steps = np.arange(CELLS, dtype=np.int64) - 1
-        else:
-            u = (np.arange(CELLS, dtype=np.float64) - 1) / _TOP * 2 - 1
-            z = np.clip(u / np.maximum(1 - np.abs(u), 1e-9), -_WIDEST, _WIDEST)
-            steps = np.rint(z * _FRACTION).astype(np.int64)
-        return steps, steps * steps
 
     def count(self, values: NDArray[Any], low: float, high: float) -> tuple[Ints, int, int]:
         """Count finite *values* (any real dtype) per place, with the exact sums of steps and squared steps.
@@ -98,28 +92,62 @@ class NumberBins:
         places[0], places[-1] = below, above
         places[1] -= below
         places[-2] -= above
-        steps, squares = self._weights
+        steps, squares = _weights(self.mapping)
         return places, int(cells @ steps), int(cells @ squares)
 
     def cells(self, values: NDArray[Any], *, clip: bool) -> Ints:
         """Count *values* per fine cell; *clip* where some lie outside the reference's range."""
         total = np.zeros(CELLS, dtype=np.int64)
-        numbers, spare = np.empty(_CHUNK), np.empty(_CHUNK)
+        numbers, spare = _buffers()
         with np.errstate(over="ignore"):
             for start in range(0, len(values), _CHUNK):
                 part = values[start : start + _CHUNK]
-                t, other = numbers[: len(part)], spare[: len(part)]
-                np.subtract(part, self.centre, out=t, dtype=np.float64)
-                t *= self.scale
+                t = numbers[: len(part)]
                 if self.mapping == "squash":
-                    _squash(t, other)
-                elif clip:
-                    np.clip(t, 0, _TOP, out=t)
-                t += _MAGIC + 1
+                    self._squash(part, t, spare[: len(part)], clip=clip)
+                else:
+                    self._stretch(part, t, clip=clip)
                 bits = t.view(np.int64)
                 bits -= _MAGIC_BITS
                 total += np.bincount(bits, minlength=CELLS)
         return total
+
+    def _stretch(self, part: NDArray[Any], t: Floats, *, clip: bool) -> None:
+        """The cells of *part* plus the magic number, into *t*; a clipped value takes the same way as any other."""
+        lead = self._lead
+        if lead is None:
+            np.subtract(part, self.centre, out=t, dtype=np.float64)
+            t *= self.scale
+        else:
+            np.multiply(part, self.scale, out=t, dtype=np.float64)
+        shift = lead or 0.0
+        if clip:
+            np.clip(t, shift, shift + _TOP, out=t)
+        t += _MAGIC + 1 - shift
+
+    def _squash(self, part: NDArray[Any], t: Floats, other: Floats, *, clip: bool) -> None:
+        """The same for squashed cells, whose ends all far values share anyway."""
+        np.subtract(part, self.centre, out=t, dtype=np.float64)
+        t *= self.scale
+        if clip or (self.high - self.low) * self.scale > _STEEP:
+            np.clip(t, -_STEEP, _STEEP, out=t)
+        np.abs(t, out=other)
+        other += 1.0
+        np.divide(t, other, out=t)
+        t *= _TOP / 2
+        t += _SQUASHED
+
+    @cached_property
+    def _origin(self) -> float:
+        """The number that is mapped to no steps."""
+        lead = None if self.mapping == "squash" else self._lead
+        return self.centre if lead is None else lead / self.scale
+
+    @cached_property
+    def _lead(self) -> float | None:
+        """The centre in whole steps, where it is small enough to be taken off after the scaling; else None."""
+        steps = self.centre * self.scale
+        return float(np.rint(steps)) if abs(steps) < _FAR else None
 
     def places(self, values: NDArray[Any]) -> Ints:
         """The place of each of the finite *values*, shape (n,); for fitting on rows, slower than counting."""
@@ -135,13 +163,13 @@ class NumberBins:
             return float("nan"), float("nan")
         unit = 1 / self.scale if self.mapping == "linear" else 1 / (self.scale * _FRACTION)
         mean = steps / rows
-        return self.centre + mean * unit, max(squares / rows - mean * mean, 0.0) ** 0.5 * unit
+        return self._origin + mean * unit, max(squares / rows - mean * mean, 0.0) ** 0.5 * unit
 
     def _from_cells(self, cells: Floats) -> Floats:
         if self.mapping == "linear":
-            return (cells - 1) / self.scale + self.centre
+            return (cells - 1) / self.scale + self._origin
         u = np.clip((cells - 1) / _TOP * 2 - 1, -1 + 1e-12, 1 - 1e-12)
-        numbers: Floats = u / (1 - np.abs(u)) / self.scale + self.centre
+        numbers: Floats = u / (1 - np.abs(u)) / self.scale + self._origin
         return numbers
 
     def as_dict(self) -> dict[str, Any]:
@@ -183,9 +211,12 @@ def _mapped(ordered: Floats, low: float, high: float) -> NumberBins:
         return NumberBins("linear", low, 1.0, low, high, ())
     whole = span <= _TOP and bool(np.all(ordered == np.rint(ordered))) and low == round(low)
     linear = NumberBins("linear", low, 1.0 if whole else min(_TOP / span, _STEEPEST), low, high, ())
-    quantiles = np.unique(ordered[np.linspace(0, len(ordered) - 1, 65).astype(np.int64)])
-    told_apart = np.count_nonzero(linear.cells(quantiles, clip=True))
-    if whole or (told_apart >= _FINENESS * len(quantiles)):
+    if whole:
+        return linear
+    quantiles = ordered[:: max(1, len(ordered) // 64)]
+    cells = np.rint((quantiles - low) * linear.scale)
+    told_apart, different = np.count_nonzero(np.diff(cells)), np.count_nonzero(np.diff(quantiles))
+    if told_apart >= _FINENESS * different:
         return linear
     middle = float(ordered[len(ordered) // 2])
     spread = 0.0
@@ -201,22 +232,38 @@ def _mapped(ordered: Floats, low: float, high: float) -> NumberBins:
 def _cut(mapped: NumberBins, cells: Ints, bins: int) -> NumberBins:
     """Close a bin at each cell where the cumulated count passes the next quantile."""
     cumulated = np.cumsum(cells)
-    targets = np.arange(1, bins) * (cumulated[-1] / bins)
+    rows = int(cumulated[-1])
+    closes = np.zeros(CELLS, dtype=bool)
+    closes[np.searchsorted(cumulated, _steps(bins) * (rows / bins))] = True
     # a cell that alone holds a bin's share also starts a bin, so that a frequent value stands by itself
-    heavy = np.flatnonzero(cells >= cumulated[-1] / bins)
-    closing = np.union1d(np.searchsorted(cumulated, targets), heavy[heavy > 0] - 1)
-    filled = closing[(cumulated[closing] > 0) & (cumulated[closing] < cumulated[-1])]
-    starts_before = cumulated[filled]
-    keep = np.concatenate((np.diff(starts_before) > 0, [True])) if len(filled) else np.zeros(0, dtype=bool)
-    cuts = tuple(int(cell) for cell in filled[keep])
+    closes[:-1] |= cells[1:] >= rows / bins
+    closing = np.flatnonzero(closes & (cumulated > 0) & (cumulated < rows))
+    upto = cumulated[closing]
+    keep = np.append(upto[1:] > upto[:-1], True) if len(closing) else slice(0)  # of equal bins, the last
+    cuts = tuple(closing[keep].tolist())
     return NumberBins(mapped.mapping, mapped.centre, mapped.scale, mapped.low, mapped.high, cuts)
 
 
-def _squash(t: Floats, other: Floats) -> None:
-    """In place z → (z / (1 + |z|) + 1) / 2 · top."""
-    np.clip(t, -1e15, 1e15, out=t)
-    np.abs(t, out=other)
-    other += 1.0
-    np.divide(t, other, out=t)
-    t += 1.0
-    t *= _TOP / 2
+@lru_cache(maxsize=8)
+def _steps(bins: int) -> Floats:
+    return np.arange(1, bins, dtype=np.float64)
+
+
+def _buffers() -> tuple[Floats, Floats]:
+    """Two buffers for this thread. Fresh ones would cost more in page faults than the counting itself."""
+    if not hasattr(_scratch, "buffers"):
+        _scratch.buffers = np.empty(_CHUNK), np.empty(_CHUNK)
+    found: tuple[Floats, Floats] = _scratch.buffers
+    return found
+
+
+@lru_cache(maxsize=2)
+def _weights(mapping: Mapping) -> tuple[Ints, Ints]:
+    """Per cell the (winsorised) distance from the centre in whole fractions of a scale, and its square."""
+    if mapping == "linear":
+        steps = np.arange(CELLS, dtype=np.int64) - 1
+    else:
+        u = (np.arange(CELLS, dtype=np.float64) - 1) / _TOP * 2 - 1
+        z = np.clip(u / np.maximum(1 - np.abs(u), 1e-9), -_WIDEST, _WIDEST)
+        steps = np.rint(z * _FRACTION).astype(np.int64)
+    return steps, steps * steps

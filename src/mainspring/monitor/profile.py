@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mainspring.monitor.quality import RuleCounts
 
 BINS = 32
-SAMPLE = 4_096
+SAMPLE = 2_048
 """About so many values, evenly spaced over the rows, choose how a column is mapped to cells."""
 OWN_WINDOWS = 32
 """So many of the reference's own windows show how a column moves of its own accord."""

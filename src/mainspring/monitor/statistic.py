@@ -23,23 +23,18 @@ Floats: TypeAlias = "NDArray[np.float64]"
 HALF = 0.5
 
 
-def psi(a: NDArray[Any], b: NDArray[Any]) -> Any:
-    """The population stability index of counts of shape (k,) or (r, k), one number for each r."""
+def psi_and_js(a: NDArray[Any], b: NDArray[Any]) -> tuple[Any, Any]:
+    """PSI and JS distance of counts of shape (k,) or (r, k), one number each for each r."""
     p, q = _shares(a), _shares(b)
-    return ((q - p) * np.log(q / p)).sum(axis=-1)
-
-
-def js(a: NDArray[Any], b: NDArray[Any]) -> Any:
-    """The Jensen-Shannon distance, base 2, of counts of shape (k,) or (r, k)."""
-    p, q = _shares(a), _shares(b)
+    index = ((q - p) * np.log(q / p)).sum(axis=-1)
     middle = (p + q) / 2
     divergence = (p * np.log2(p / middle) + q * np.log2(q / middle)).sum(axis=-1) / 2
-    return np.sqrt(np.maximum(divergence, 0.0))
+    return index, np.sqrt(np.maximum(divergence, 0.0))
 
 
 def ks(a: Counts, b: Counts) -> float:
     """The largest gap between the cumulated shares of counts of shape (k,), in the order of the places."""
-    return float(np.abs(np.cumsum(a) / a.sum() - np.cumsum(b) / b.sum()).max())
+    return min(1.0, float(np.abs((a / a.sum() - b / b.sum()).cumsum()).max()))
 
 
 def moved(a: Counts, b: Counts) -> float:
@@ -50,7 +45,7 @@ def moved(a: Counts, b: Counts) -> float:
 def shift(a: Counts, b: Counts) -> tuple[float, float]:
     """The shift and its standard deviation between two samples of one distribution, ties counted."""
     n, m = int(a.sum()), int(b.sum())
-    before = np.cumsum(a) - a
+    before = a.cumsum() - a
     value = float(b @ (before + a / 2)) / n / m - HALF
     ties = (a + b).astype(np.float64)
     total = n + m
