@@ -1,14 +1,13 @@
 """Named bytes on a local folder or an object store, through one client.
 
-The client's local store never syncs what it writes (seen with strace, and said by its authors), so `LocalBucket` adds
-what a durable write needs: temporary name, fsync, rename, fsync of the folder. Object stores make a put durable and
-visible in one step by themselves.
+The client's local store never syncs what it writes (seen with strace, and said by its authors), so `LocalBucket`
+writes by itself: temporary name, fsync, rename, fsync of the folder. Object stores make a put durable and visible in
+one step by themselves.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -131,15 +130,20 @@ class LocalBucket(Bucket):
 
     def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
         """Store *data* under *name*: temporary name, fsync, rename, fsync of the folder."""
-        temporary = f"{INCOMING}/{os.getpid()}-{secrets.token_hex(8)}"
+        temporary = self.root / INCOMING / f"{os.getpid()}-{os.urandom(8).hex()}"
         with _translated(self.url, name, "write"):
+            temporary.parent.mkdir(exist_ok=True)
             try:
-                self.client.put(temporary, data)
-                _sync(self.root / temporary)
+                with temporary.open("xb", buffering=0) as file:
+                    rest = memoryview(data).cast("B")
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    _sync_handle(file.fileno())
                 fresh = self._missing_folders(name)
-                self.client.rename(temporary, name)
+                fresh[0].mkdir(parents=True, exist_ok=True)
+                temporary.replace(self.root / name)
             except BaseException:
-                (self.root / temporary).unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
                 raise
             for folder in fresh:
                 _sync(folder)
@@ -156,18 +160,6 @@ class LocalBucket(Bucket):
         with _translated(self.url, name, "read"):
             found = (self.root / name).stat()
         return Entry(name, found.st_size, datetime.fromtimestamp(found.st_mtime, UTC))
-
-    def leftovers(self) -> list[Entry]:
-        """What writers that were killed have left behind, the client's own temporary names too: it never lists them."""
-        folder = self.root / INCOMING
-        with _translated(self.url, INCOMING, "list"):
-            found = sorted(folder.iterdir()) if folder.is_dir() else []
-        return [self.head(f"{INCOMING}/{path.name}") for path in found]
-
-    def delete(self, name: str) -> None:
-        """Remove *name*; nothing happens where it is missing."""
-        with _translated(self.url, name, "delete"):
-            (self.root / name).unlink(missing_ok=True)
 
     def _missing_folders(self, name: str) -> list[Path]:
         """The folders whose entries change when *name* appears: its own, and the parent of each that is new."""
@@ -210,19 +202,23 @@ def _open_folder(root: Path, *, create: bool) -> LocalBucket:
 
 
 def _sync(path: Path) -> None:
-    """Wait until the file or folder is on the disk."""
-    if os.name == "nt" and path.is_dir():
+    """Wait until the folder's entries are on the disk."""
+    if os.name == "nt":
         return  # Windows keeps a folder's entries by itself and cannot open one
     handle = os.open(path, os.O_RDONLY)
     try:
-        if sys.platform == "darwin":
-            import fcntl
-
-            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync there leaves the bytes in the drive's memory
-        else:
-            os.fsync(handle)
+        _sync_handle(handle)
     finally:
         os.close(handle)
+
+
+def _sync_handle(handle: int) -> None:
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync there leaves the bytes in the drive's memory
+    else:
+        os.fsync(handle)
 
 
 def _entry(meta: Any) -> Entry:
