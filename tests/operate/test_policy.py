@@ -101,9 +101,7 @@ def test_nothing_is_kept_where_requirements_start_no_retrain_or_the_budget_is_on
     assert decide(Policy(at_most=1), at(6, triggers=MOVED)).action == "retrain"
 
 
-@pytest.mark.parametrize(
-    ("low", "action"), [(0.01, "roll back"), (0.0, "hold"), (-0.01, "hold"), (None, "hold")]
-)
+@pytest.mark.parametrize(("low", "action"), [(0.01, "roll back"), (0.0, "hold"), (-0.01, "hold"), (None, "hold")])
 def test_only_a_champion_that_is_surely_worse_is_rolled_back(low: float | None, action: str) -> None:
     regret = Estimate(0.05, low, 0.09, 400)
     assert decide(Policy(), at(3, regret=regret)).action == action

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mainspring.monitor.baseline import Baseline
+from mainspring.monitor.baseline import PREDICTION, Baseline, prediction_frame
 from mainspring.monitor.profile import Reference
 from mainspring.operate.diagnosis import importance
 
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     from mainspring.train.model import Model
 
 
+_DOUBT = 2.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Champion:
     """The model that answers.
 
-    ``reference`` holds the rows it stands for, ``baseline`` what it was worth on rows it had not seen (None where none
-    were there). ``since``: the window from which on it answers. ``before``: the champion it took over from, as long as
-    the new one is on trial. ``stream``: the state of its loss stream.
+    ``reference`` holds the rows it stands for, ``baseline`` what it was worth on rows it had not seen (None where
+    none were there); ``own`` says that the answers in that record are this very model's, not those of its like on
+    earlier rows. ``since``: the window from which on it answers. ``before``: the champion it took over from, as long
+    as the new one is on trial. ``stream``: the state of its loss stream.
     """
 
     model: Model
@@ -35,12 +40,29 @@ class Champion:
     baseline: Baseline | None
     importance: Mapping[str, float]
     since: int = 0
+    own: bool = False
     before: Champion | None = None
     stream: LossStream | None = None
 
     def settled(self) -> Champion:
         """The same champion, no longer on trial."""
         return replace(self, before=None)
+
+    def known_by(self, said: Predictions) -> Champion:
+        """The same champion, whose answers are from now on compared with what it *said* of a first window.
+
+        Models fitted to other rows spread their scores differently: how the like of a model answered says what it is
+        worth, but not how it will answer.
+        """
+        if self.own or self.baseline is None or not len(said):
+            return self
+        answers = Reference.fit(prediction_frame(said, positive=self.baseline.positive))
+        # what is expected of an answer was learned in the old bins of answers; what the columns tell still holds
+        losses = {
+            name: replace(found, parts={column: part for column, part in found.parts.items() if column != PREDICTION})
+            for name, found in self.baseline.losses.items()
+        }
+        return replace(self, baseline=replace(self.baseline, predictions=answers, losses=losses), own=True)
 
 
 def crown(
@@ -85,7 +107,7 @@ def _baseline(
     truth = unseen[contract.project.target]
     if truth.null_count() == len(truth):
         return None
-    return Baseline.fit(
+    found = Baseline.fit(
         truth,
         predictions,
         metrics=metrics or None,
@@ -94,6 +116,8 @@ def _baseline(
         cost=contract.cost,
         positive=contract.project.positive,
     )
+    # the mean loss of a few hundred rows is itself uncertain, and the loss stream adds up whatever exceeds it
+    return replace(found, loss=found.loss + _DOUBT * found.loss_deviation / math.sqrt(max(found.rows, 1)))
 
 
 def joined(parts: Sequence[Predictions]) -> Predictions:

@@ -124,11 +124,11 @@ def upstream(suspects: Sequence[Suspect], evidence: Evidence) -> tuple[str, ...]
 def unit_change(before: pl.Series, after: pl.Series) -> str:
     """Words that say by which usual factor *after* differs from *before*, or an empty text.
 
-    Both quartiles and the median must agree on the factor.
+    Both quartiles and the median of the sizes must agree on the factor.
     """
     if not (before.dtype.is_numeric() and after.dtype.is_numeric()):
         return ""
-    old, new = (side.drop_nulls().cast(float) for side in (before, after))
+    old, new = (side.drop_nulls().cast(float).abs() for side in (before, after))
     if min(len(old), len(new)) < _LEAST_KNOWN or min(old.n_unique(), new.n_unique()) < _LEAST_DISTINCT:
         return ""
     ratios = []

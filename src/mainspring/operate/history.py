@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_WINDOWS = 60
 """Unless asked otherwise, the judged rows are cut into at most so many windows …"""
-LEAST_ROWS = 400
+LEAST_ROWS = 350
 """… of at least so many rows: on fewer, neither a model nor a metric says much."""
 LEAST_KNOWN = 50
 """A first model needs at least so many rows to learn from."""

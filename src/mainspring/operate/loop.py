@@ -177,6 +177,7 @@ class Loop:
             found = self._judged(window.stretch, window.predictions)
             alerts += [signal for signal in found.breaches if signal.kind == "performance"]
         judgement = self._judged(stretch, predictions)
+        self.champion = self.champion.known_by(predictions)
         if stretch.end > self._known:
             self._waiting.append(_Waiting(index, stretch, predictions, self.champion.version))
         alerts += judgement.breaches
@@ -198,7 +199,9 @@ class Loop:
         )
         if found.stream is not None:
             self.champion = replace(champion, stream=found.stream)
-        return found
+        if champion.own:
+            return found
+        return replace(found, signals=tuple(signal for signal in found.signals if signal.column not in OUTPUTS))
 
     def _truth(self, stretch: Stretch) -> pl.Series:
         """The labels of a window as far as they are known, null for the others."""

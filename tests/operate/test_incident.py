@@ -1,0 +1,181 @@
+"""The desk and its diagnoses, on windows judged by the monitor itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mainspring.core.clock import SimulatedClock
+from mainspring.ledger import open_ledger
+from mainspring.monitor.signals import judge_window
+from mainspring.operate.champion import Champion, crown
+from mainspring.operate.diagnosis import Evidence, importance, unit_change
+from mainspring.operate.incident import Desk
+from mainspring.operate.learner import SpanFits
+from mainspring.operate.memory import MemoryIncidents
+from tests.operate import worlds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mainspring.ledger.ports.incidents import Incident
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WINDOW = 400
+
+
+def watched(frame: pl.DataFrame) -> Champion:
+    """A model of the first 1,000 rows, whose record are the 600 after them."""
+    model, _ = SpanFits(frame, worlds.contract(), window=WINDOW).whole(1_000)
+    unseen = frame[1_000:1_600]
+    return crown(
+        model, worlds.contract(), frame[:1_600], version=1, unseen=unseen, predictions=model.predict(unseen),
+        metrics=["accuracy"],
+    )  # fmt: skip
+
+
+class Case:
+    """A desk that looks at one window after the other."""
+
+    def __init__(self, port: Any = None) -> None:
+        self.clock = SimulatedClock(START)
+        self.frame = worlds.steady(6_000)
+        self.champion = watched(self.frame)
+        self.desk = Desk(port or MemoryIncidents(self.clock), model="world", clock=self.clock)
+        self.window = -1
+
+    def see(self, change: Any = None) -> tuple[Incident, ...]:
+        """The next window, with its rows changed by *change*."""
+        self.window += 1
+        self.clock.advance(timedelta(hours=1))
+        begin = 1_600 + self.window * WINDOW
+        rows = self.frame[begin : begin + WINDOW]
+        rows = rows if change is None else change(rows)
+        said = self.champion.model.predict(rows)
+        found = judge_window(
+            self.champion.reference, worlds.contract(), rows.select("a", "b", "kind"), predictions=said,
+            truth=rows["y"], baseline=self.champion.baseline,
+        )  # fmt: skip
+        evidence = Evidence(
+            judgement=found, frame=rows, before=self.frame[:1_600], importance=self.champion.importance,
+            metric="accuracy", predictions=said, truth=rows["y"],
+        )  # fmt: skip
+        return self.desk.note(self.window, found.breaches, evidence, where=f"hour {self.window}")
+
+
+def flipped(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.when(pl.col("y") == "yes").then(pl.lit("no")).otherwise(pl.lit("yes")).alias("y"))
+
+
+def test_a_quiet_window_opens_nothing() -> None:
+    case = Case()
+    assert case.see() == ()
+    assert case.desk.open == ()
+
+
+def test_a_unit_change_upstream_is_named_with_its_factor() -> None:
+    case = Case()
+    (opened,) = case.see(lambda rows: rows.with_columns(pl.col("a") * 1_000))
+    # the sign of a decides here, so the change does no harm
+    assert opened.kind == "drift"
+    assert opened.suspects[0].name == "a"
+    assert opened.suspects[0].score > 0.9
+    assert "of the model's decisions rest on it" in opened.suspects[0].text
+    assert opened.details["changed"] == ["a looks multiplied by 1000, as if the unit had changed"]
+    assert "Upstream: a looks multiplied by 1000" in opened.summary
+
+
+def test_a_shift_that_does_harm_is_an_incident_of_performance_with_its_suspect() -> None:
+    case = Case()
+    (opened,) = case.see(lambda rows: rows.with_columns(pl.col("a") + 2))
+    assert opened.kind == "performance"
+    assert [suspect.name for suspect in opened.suspects] == ["a"]
+    assert opened.summary.startswith("accuracy fell to 0.")
+    assert "a looks different from what the model learned on (a: mean" in opened.summary
+
+
+def test_a_changed_relation_has_no_suspects_and_says_so() -> None:
+    case = Case()
+    (opened,) = case.see(flipped)
+    assert (opened.kind, opened.suspects) == ("performance", ())
+    assert "No column looks different: the relation between the columns and the target has changed" in opened.summary
+
+
+def test_a_new_category_is_broken_data() -> None:
+    case = Case()
+    (opened,) = case.see(lambda rows: rows.with_columns(pl.lit("mauve").alias("kind")))
+    assert opened.kind == "data quality"
+    assert [suspect.name for suspect in opened.suspects] == ["kind"]
+    assert "kind has categories it never had: mauve" in opened.details["changed"]
+    assert opened.summary.startswith(
+        "The data broke: 100.0% of kind is a category that the reference never had (mauve)"
+    )
+
+
+def test_where_it_is_worst_is_said() -> None:
+    case = Case()
+    wrong = pl.when((pl.col("kind") == "red") & (pl.col("y") == "yes")).then(pl.lit("no"))
+    wrong = wrong.when((pl.col("kind") == "red") & (pl.col("y") == "no")).then(pl.lit("yes"))
+    (opened,) = case.see(lambda rows: rows.with_columns(wrong.otherwise(pl.col("y")).alias("y")))
+    assert "worst where kind is red: accuracy" in opened.details["slice"]
+
+
+def test_what_lasts_is_one_incident_and_ends_when_it_is_over() -> None:
+    case = Case()
+    (opened,) = case.see(flipped)
+    assert case.see(flipped) == ()
+    case.desk.act("hold", "hold: too early")
+    case.desk.act("retrain", "retrain: version 2 went live")
+    case.desk.act("hold", "hold: wait for labels")
+    assert case.see() == case.see() == ()
+    assert case.desk.open == ()
+    found = case.desk.port.get(opened.id)
+    assert (found.status, found.action, found.closed) == ("closed", "retrain", START + timedelta(hours=4))
+    kinds = [event.kind for event in found.events]
+    assert kinds == ["opened", "signal", "signal", "action", "action", "action", "closed"]
+    assert found.events[1].text.startswith("hour 0: ")
+
+
+def test_incidents_are_kept_in_the_ledger_where_there_is_one(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "ledger.db", clock=SimulatedClock(START), actor="loop", create=True)
+    try:
+        case = Case(ledger.incidents)
+        (opened,) = case.see(flipped)
+        case.desk.act("retrain", "retrain: version 2 went live")
+        kept = ledger.incidents.get(opened.id)
+        assert (kept.model, kept.kind, kept.action) == ("world", "performance", "retrain")
+        assert kept.opened == START + timedelta(hours=1)
+        assert ledger.audit.verify() is None
+    finally:
+        ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("factor", "noise", "words"),
+    [
+        (1_000.0, 0.0, "looks multiplied by 1000, as if the unit had changed"),
+        (1 / 60, 0.02, "looks divided by 60, as if the unit had changed (minutes and hours)"),
+        (2.20462, 0.0, "looks multiplied by 2.20462, as if the unit had changed (pounds and kilograms)"),
+        (2.3, 0.0, ""),
+        (1.0, 0.0, ""),
+    ],
+)
+def test_usual_factors_are_recognised_and_others_are_not(factor: float, noise: float, words: str) -> None:
+    draw = np.random.default_rng(0)
+    before = pl.Series("x", draw.lognormal(size=2_000))
+    after = pl.Series("x", before.to_numpy() * factor * draw.normal(1, noise, size=2_000))
+    assert unit_change(before, after) == words
+
+
+def test_a_seasonal_code_is_no_unit_change() -> None:
+    assert unit_change(pl.Series([1, 2, 3, 4] * 50), pl.Series([10, 20, 30, 40] * 50)) == ""
+
+
+def test_importance_is_by_column_and_sums_to_one() -> None:
+    shares = importance(Case().champion.model)
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert max(shares, key=lambda name: shares[name]) == "a"
