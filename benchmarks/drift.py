@@ -151,7 +151,7 @@ def peer_deepchecks(before: Any, after: Any) -> tuple[tuple[float, float], list[
 
     def run() -> Any:
         a, b = Dataset(before, cat_features=texts, label=None), Dataset(after, cat_features=texts, label=None)
-        return FeatureDrift(n_samples=len(before)).run(a, b)
+        return FeatureDrift(n_samples=len(before)).run(a, b, with_display=False)
 
     seconds, found = timed(run)
     return seconds, [name for name, value in found.value.items() if value["Drift score"] > 0.1]

@@ -53,16 +53,13 @@ class LevelBins:
         import polars as pl
 
         places = np.zeros(self.size, dtype=np.int64)
-        rows = int(counted["rows"].sum())
         known = counted
         if counted.height > 4 * LEVELS:
             known = counted.filter(pl.col("level").is_in(list(self.levels)))
-        unseen: dict[str, int] = {}
+            places[-1] = int(counted["rows"].sum()) - int(known["rows"].sum())
         for level, count in zip(known["level"].to_list(), known["rows"].to_list(), strict=True):
-            place = self._places.get(level)
-            if place is not None:
-                places[place] += count
-        places[-1] = rows - int(places.sum())
+            places[self._places.get(level, -1)] += count
+        unseen: dict[str, int] = {}
         if self.closed and places[-1]:
             strange = counted.filter(~pl.col("level").is_in(list(self.levels))).sort("level").head(NAMED)
             unseen = dict(zip(strange["level"].to_list(), strange["rows"].to_list(), strict=True))
@@ -91,9 +88,13 @@ def fit(counted: pl.DataFrame) -> LevelBins:
     import polars as pl
 
     closed = counted.height <= LEVELS
-    listed = counted if closed else counted.filter(pl.col("rows") >= LEAST)
-    top = listed.sort(["rows", "level"], descending=[True, False]).head(LEVELS)
-    return LevelBins(levels=tuple(top["level"].to_list()), closed=closed)
+    if not closed:
+        listed = counted.filter(pl.col("rows") >= LEAST)
+        counted = listed.sort(["rows", "level"], descending=[True, False]).head(LEVELS)
+    pairs = zip(counted["level"].to_list(), counted["rows"].to_list(), strict=True)
+    return LevelBins(
+        levels=tuple(level for level, _ in sorted(pairs, key=lambda pair: (-pair[1], pair[0]))), closed=closed
+    )
 
 
 def counted(values: pl.Series) -> pl.DataFrame:
@@ -101,7 +102,7 @@ def counted(values: pl.Series) -> pl.DataFrame:
     import polars as pl
 
     counts = values.alias("level").value_counts(name="rows")
-    return counts.select(pl.col("level").cast(pl.String), pl.col("rows").cast(pl.Int64))
+    return counts if values.dtype == pl.String else counts.with_columns(pl.col("level").cast(pl.String))
 
 
 def merged(parts: list[pl.DataFrame]) -> pl.DataFrame:
