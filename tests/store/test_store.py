@@ -170,6 +170,19 @@ def test_a_damaged_chunk_is_named_and_mended_for_every_object_that_has_it(store:
     assert open_store(store.url).get(second) == longer
 
 
+def test_nothing_new_is_built_on_damage(store: Store) -> None:
+    """The next version shares chunks with the last; those that cannot be read back are written again."""
+    data = noise(1_000_000)
+    store.put(data)
+    (pack,) = files(store, "packs")
+    flip(pack, 100_000)
+    digest = open_store(store.url).put(data + b"one more line")
+    assert store.get(digest) == data + b"one more line"
+    sizes = sorted(path.stat().st_size for path in files(store, "packs"))
+    assert len(sizes) == 2
+    assert sizes[0] < 400_000, "only the damaged chunk and the changed end were written"
+
+
 @pytest.mark.parametrize("keep", [0, 10, 100_000])
 def test_a_pack_cut_short_or_gone_is_named(store: Store, keep: int) -> None:
     digest = store.put(noise(1_000_000))
@@ -287,3 +300,22 @@ def test_a_read_only_folder_can_be_read_and_says_why_not_written() -> None:
     assert "b'old'" in done.stdout, done.stderr
     assert "Permission denied" in done.stdout, done.stderr
     assert "Choose a folder that can be written" in done.stdout
+
+
+def test_a_store_without_a_disk_does_the_same() -> None:
+    """The way that every object store goes: through the client alone, without locks, renames or files."""
+    store = open_store("memory://")
+    large = noise(3_000_000)
+    kept = store.put_parts({"large": large, "small": b"x"}, type="t")
+    lost = store.put_parts({"large": large[:2_000_000] + b"other"}, type="t")
+    assert store.get_parts(kept.digest)["large"] == large
+    assert store.check(kept.digest) is None
+    assert list(store.verify()) == []
+    assert sum(entry.size for entry in store.bucket.names("packs")) < 3_500_000, "chunks are shared"
+    assert store.gc({kept.digest}).removed == (), "all is young"
+    assert store.gc({kept.digest}, grace=-60).bytes > 0
+    assert not store.has(lost.digest)
+    assert store.get_parts(kept.digest)["large"] == large
+    assert store.files(kept.digest) == ()
+    with pytest.raises(NotFound, match="has no object"):
+        store.get("a" * 64)

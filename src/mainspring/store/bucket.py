@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mainspring.core.errors import InputError, StoreError
+from mainspring.store.deferred import current as unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from obstore.store import ObjectStore
+
+    from mainspring.store.deferred import Unsettled
 
 INCOMING = "incoming"
 """The folder of temporary names. Nothing in it is ever read; `gc` empties it."""
@@ -99,8 +102,7 @@ class Bucket:
 
     def touch(self, name: str) -> None:
         """Make *name* young again, so that no collection takes it. Raises FileNotFoundError where it is missing."""
-        with _translated(self.url, name, "write"):
-            self.client.copy(name, name)
+        self.put(name, self.get(name))  # object stores refuse to copy a name onto itself
 
     def names(self, prefix: str) -> Iterator[Entry]:
         """Every name under the folder *prefix*, in no order."""
@@ -129,8 +131,12 @@ class LocalBucket(Bucket):
         self.root = root
 
     def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
-        """Store *data* under *name*: temporary name, fsync, rename, fsync of the folder."""
+        """Store *data* under *name*: temporary name, fsync, rename, fsync of the folder.
+
+        Inside `mainspring.store.deferred.deferring` both syncs are left to the caller.
+        """
         temporary = self.root / INCOMING / f"{os.getpid()}-{os.urandom(8).hex()}"
+        later = unsettled()
         with _translated(self.url, name, "write"):
             temporary.parent.mkdir(exist_ok=True)
             try:
@@ -138,15 +144,24 @@ class LocalBucket(Bucket):
                     rest = memoryview(data).cast("B")
                     while rest:
                         rest = rest[file.write(rest) :]
-                    _sync_handle(file.fileno())
+                    if later is None:
+                        _sync_handle(file.fileno())
                 fresh = self._missing_folders(name)
                 fresh[0].mkdir(parents=True, exist_ok=True)
                 temporary.replace(self.root / name)
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
+            if later is not None:
+                later.add(self.root / name, fresh)
+                return
             for folder in fresh:
                 _sync(folder)
+
+    def get(self, name: str) -> bytes:
+        """All bytes of *name*, by system calls: the client's threads cost more than a small file."""
+        with _translated(self.url, name, "read"):
+            return (self.root / name).read_bytes()
 
     def touch(self, name: str) -> None:
         """Set the file's time to now."""
@@ -171,8 +186,15 @@ class LocalBucket(Bucket):
         return changed
 
 
+def settle(pending: Unsettled) -> None:
+    """Wait until what was written in `mainspring.store.deferred.deferring` is on the disk."""
+    pending.settle(_sync)
+
+
 def open_bucket(url: str | Path, *, create: bool = True) -> Bucket:
     """The bucket at *url*: a path or ``file://`` for a folder, ``s3://``, ``gs://``, ``az://`` for an object store.
+
+    ``memory://`` is one that lives and dies with the object.
 
     Raises InputError for a scheme that is not known, StoreError where the folder cannot be made or does not exist.
     """
@@ -182,12 +204,17 @@ def open_bucket(url: str | Path, *, create: bool = True) -> Bucket:
         return _open_folder(Path(text), create=create)
     if parts.scheme == "file":
         return _open_folder(Path(unquote(parts.path)), create=create)
+    if parts.scheme == "memory":
+        from obstore.store import MemoryStore
+
+        return Bucket(MemoryStore(), text)
     if parts.scheme in {"s3", "s3a", "gs", "az", "azure", "abfs", "abfss"}:
         from obstore.store import from_url
 
         return Bucket(from_url(text), text)
     raise InputError(
-        f"Expected a store at a folder, file://, s3://, gs:// or az://, got the scheme {parts.scheme!r} in {text!r}."
+        "Expected a store at a folder, file://, memory://, s3://, gs:// or az://, "
+        f"got the scheme {parts.scheme!r} in {text!r}."
     )
 
 

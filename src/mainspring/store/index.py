@@ -44,7 +44,10 @@ class ChunkIndex:
         with self._lock:
             self._packs[pack] = tuple(places)
             for place in self._packs[pack]:
-                self._where.setdefault(place.digest, (pack, place))
+                self._where[place.digest] = (
+                    pack,
+                    place,
+                )  # the newer of two: it was written where the older was damaged
 
     def find(self, digest: str) -> tuple[str, Place] | None:
         """A pack that holds the chunk, and where."""

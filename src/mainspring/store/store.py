@@ -11,20 +11,19 @@ import msgspec
 
 from mainspring.core.digest import digest_bytes
 from mainspring.core.errors import NotFound, StoreError
+from mainspring.store import large
 from mainspring.store.bucket import LocalBucket, open_bucket
 from mainspring.store.compression import compress, decompress
 from mainspring.store.index import ChunkIndex
 from mainspring.store.lease import writing
-from mainspring.store.manifest import MARK, Manifest, Piece
+from mainspring.store.manifest import MARK
 from mainspring.store.manifest import decode as decode_manifest
-from mainspring.store.manifest import encode as encode_manifest
-from mainspring.store.pack import MEND, TARGET, PackWriter, pack_name, unpack
+from mainspring.store.pack import MEND, pack_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mainspring.store.bucket import Bucket
-    from mainspring.store.pack import Place
     from mainspring.store.sweep import Sweep
 
 INLINE = 128 * 1024
@@ -148,7 +147,10 @@ class Store:
                 damaged = True  # whoever makes it again mends it
             else:
                 return digest
-            stored = compress(view) if len(view) <= INLINE else self._put_chunks(view, reuse=not damaged)
+            if len(view) <= INLINE:
+                stored = compress(view)
+            else:
+                stored = large.write(self.bucket, self.index, view, reuse=not damaged)
             self.bucket.put(_object_name(digest), stored)
         return digest
 
@@ -177,7 +179,7 @@ class Store:
             raise NotFound(f"The store {self.url} has no object {digest}.") from None
         try:
             if stored[:1] == MARK:
-                return self._assemble(digest, stored)
+                return large.read(self.bucket, self.index, digest, stored)
             data = decompress(stored)
         except ValueError as error:
             raise StoreError(f"The object {name} is damaged: {error}. {MEND}") from None
@@ -303,89 +305,6 @@ class Store:
 
     def _writing(self) -> Any:
         return writing(self.lock)
-
-    def _put_chunks(self, view: memoryview, *, reuse: bool) -> bytes:
-        """Store the chunks that are new and return the stored manifest. Without *reuse* every chunk is written."""
-        from mainspring.store.chunks import cut
-
-        self.index.refresh()
-        writer = PackWriter()
-        fresh: dict[str, tuple[str, Place]] = {}
-        digests: list[str] = []
-        pending: set[str] = set()
-        for chunk in cut(view):
-            digest = digest_bytes(chunk)
-            digests.append(digest)
-            if digest in pending or digest in fresh or (reuse and self.index.find(digest)):
-                continue
-            pending.add(digest)
-            writer.add(digest, chunk)
-            if len(writer) >= TARGET:
-                self._put_pack(writer, fresh)
-                pending.clear()
-        self._put_pack(writer, fresh)
-        packs: dict[str, int] = {}
-        pieces = []
-        for digest in digests:
-            found = fresh.get(digest) or self.index.find(digest)
-            if found is None:
-                raise StoreError(f"Chunk {digest} was collected while it was in use; try again.")
-            pack, place = found
-            number = packs.setdefault(pack, len(packs))
-            pieces.append(Piece(bytes.fromhex(digest), number, place.offset, place.stored, place.length))
-        return encode_manifest(Manifest(len(view), list(packs), pieces))
-
-    def _put_pack(self, writer: PackWriter, fresh: dict[str, tuple[str, Place]]) -> None:
-        pack = writer.close()
-        if pack is None:
-            return
-        self.bucket.put(pack_name(pack.digest), pack.data)
-        self.index.add(pack.digest, pack.places)
-        fresh.update((place.digest, (pack.digest, place)) for place in pack.places)
-
-    def _assemble(self, digest: str, stored: bytes) -> bytes:
-        """The bytes of a large object from its chunks, verified."""
-        manifest = decode_manifest(stored)
-        chunks: list[bytes | None] = [None] * len(manifest.pieces)
-        by_pack: dict[int, list[int]] = {}
-        for position, piece in enumerate(manifest.pieces):
-            by_pack.setdefault(piece.pack, []).append(position)
-        for number, positions in by_pack.items():
-            starts = [manifest.pieces[position].offset for position in positions]
-            lengths = [manifest.pieces[position].stored for position in positions]
-            try:
-                found = self.bucket.get_ranges(pack_name(manifest.packs[number]), starts, lengths)
-            except (FileNotFoundError, StoreError):
-                continue  # the pack was written anew, or is shorter than it was
-            for position, packed in zip(positions, found, strict=True):
-                try:
-                    chunks[position] = decompress(packed)
-                except ValueError:
-                    continue
-        whole = [chunk for chunk in chunks if chunk is not None]
-        if len(whole) == len(chunks):
-            data = b"".join(whole)
-            if digest_bytes(data) == digest:
-                return data
-        data = b"".join(self._mended(manifest, position, chunk) for position, chunk in enumerate(chunks))
-        if digest_bytes(data) != digest:
-            raise ValueError("its list of chunks is not what was written")
-        return data
-
-    def _mended(self, manifest: Manifest, position: int, chunk: bytes | None) -> bytes:
-        """The chunk if it is intact, else the same chunk from wherever else it lies. Raises StoreError naming it."""
-        piece = manifest.pieces[position]
-        digest = piece.digest.hex()
-        if chunk is not None and digest_bytes(chunk) == digest:
-            return chunk
-        failure = f"Chunk {digest} of the pack {pack_name(manifest.packs[piece.pack])} is damaged or missing. {MEND}"
-        self.index.refresh()
-        for pack, place in self.index.every(digest):
-            try:
-                return unpack(self.bucket.get_range(pack_name(pack), place.offset, place.stored), digest, pack=pack)
-            except (FileNotFoundError, StoreError) as error:
-                failure = str(error)
-        raise StoreError(failure)
 
 
 def open_store(url: str | Path, *, create: bool = True) -> Store:
