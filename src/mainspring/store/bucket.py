@@ -17,7 +17,6 @@ from urllib.parse import unquote, urlsplit
 
 from mainspring.core.errors import InputError, StoreError
 from mainspring.store.deferred import current as unsettled
-from mainspring.store.deferred import current as unsettled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,11 +157,6 @@ class LocalBucket(Bucket):
                 return
             for folder in fresh:
                 _sync(folder)
-
-    def get(self, name: str) -> bytes:
-        """All bytes of *name*, by system calls: the client's threads cost more than a small file."""
-        with _translated(self.url, name, "read"):
-            return (self.root / name).read_bytes()
 
     def get(self, name: str) -> bytes:
         """All bytes of *name*, by system calls: the client's threads cost more than a small file."""
