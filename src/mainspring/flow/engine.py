@@ -118,7 +118,7 @@ class _Driver:
         state = project.state
         states = FileStates(state / "files.json")
         takes_contract = any(node.takes_contract for node in graph)
-        self._around = Surroundings(project=project, store=workspace.store, states=states, capture=capture)
+        self._around = Surroundings(project=project, store=workspace.store, states=states, capture=capture, defers=True)
         self._cache = Cache(
             workspace.ledger, workspace.store, project=project, states=states,
             contract=project.contract if takes_contract else None,
@@ -347,7 +347,8 @@ class _Driver:
                 self._fail(job, done)
         elif done.stored is not None:
             output, complete = _output(place, done.stored), job.fingerprint(done.seen)
-            self._facts.add(self._record(job.task.label, complete, job.task.inputs, done.seconds, outputs=(output,)))
+            record = self._record(job.task.label, complete, job.task.inputs, done.seconds, outputs=(output,))
+            self._facts.add(record, done.unsettled)
             if job.task.item is None:
                 self._end(place, output, "ran", done.seconds, complete.key, job.log_of(done))
             else:

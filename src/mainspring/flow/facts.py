@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.core.errors import MainspringError
 from mainspring.core.recording import Silent
 from mainspring.ledger.recorder import RunRecorder
+from mainspring.store.bucket import settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from mainspring.ledger import Ledger
     from mainspring.ledger.ports.runs import Provenance, RunStatus
     from mainspring.ledger.ports.steps import StepRecord
+    from mainspring.store.deferred import Unsettled
 
 PIPELINE = "pipeline"
 """The kind of a run that the engine makes."""
@@ -88,7 +90,7 @@ class RunFacts:
         self._ledger = ledger
         self._describe = describe
         self._opened = False
-        self._queue: queue.SimpleQueue[StepRecord | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[StepRecord, Unsettled | None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
         self._later: list[StepRecord] = []
@@ -103,13 +105,16 @@ class RunFacts:
                 tags=what.tags, provenance=what.provenance, started=what.started,
             )  # fmt: skip
 
-    def add(self, record: StepRecord) -> None:
-        """Record what a step did. Raises the error of an earlier record that could not be written."""
+    def add(self, record: StepRecord, unsettled: Unsettled | None = None) -> None:
+        """Record what a step did, once its *unsettled* value is on the disk.
+
+        Raises the error of an earlier record that could not be written.
+        """
         self._check()
         if self._thread is None:
             self._thread = threading.Thread(target=self._write, daemon=True)
             self._thread.start()
-        self._queue.put(record)
+        self._queue.put((record, unsettled))
 
     def add_later(self, record: StepRecord) -> None:
         """Record at the end: nothing is lost with a record of what was merely reused."""
@@ -140,12 +145,15 @@ class RunFacts:
             while not self._queue.empty():
                 batch.append(self._queue.get())
             ended = None in batch
-            records = [record for record in batch if record is not None]
-            if not records or self._error is not None:
+            done = [one for one in batch if one is not None]
+            if not done or self._error is not None:
                 continue
             try:
+                for _, unsettled in done:
+                    if unsettled is not None:
+                        settle(unsettled)
                 with self._ledger.together():
-                    for record in records:
+                    for record, _ in done:
                         self._ledger.steps.record(record)
             except Exception as error:  # handed to the engine, which stops
                 self._error = error

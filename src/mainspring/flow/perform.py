@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import NotFound, StoreError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mainspring.flow.fingerprint import Fingerprint
     from mainspring.flow.step import Step
     from mainspring.project import Project
+    from mainspring.store.deferred import Unsettled
     from mainspring.store.store import Store, Stored
 
 
@@ -58,7 +59,8 @@ class Done:
     """How a task ended: with a stored value, or with a failure.
 
     ``seen``: what the step looked at, see :mod:`mainspring.flow.witness`. ``printed``: bytes of output. ``damaged``: an
-    input that could not be read back, so that the step was not called at all.
+    input that could not be read back, so that the step was not called at all. ``unsettled``: what of the value is not
+    on the disk yet, None where all of it is.
     """
 
     stored: Stored | None = None
@@ -67,16 +69,18 @@ class Done:
     seconds: float = 0.0
     printed: int = 0
     damaged: str | None = None
+    unsettled: Unsettled | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """Where tasks are done."""
+    """Where tasks are done. ``defers``: whether values are settled by whoever gets them, before they are recorded."""
 
     project: Project
     store: Store
     states: FileStates
     capture: Capture
+    defers: bool = False
 
 
 def perform(task: Task, step: Step, around: Surroundings, recorder: Recorder | None) -> Done:
@@ -85,13 +89,11 @@ def perform(task: Task, step: Step, around: Surroundings, recorder: Recorder | N
     with around.capture.to(task.log) as log:
         done = _attempt(task, step, around, recording(recorder) if recorder else nullcontext())
     seconds = time.perf_counter() - started
-    return Done(
-        stored=done.stored, failure=done.failure, seen=done.seen, damaged=done.damaged,
-        seconds=seconds, printed=log.written,
-    )  # fmt: skip
+    return replace(done, seconds=seconds, printed=log.written)
 
 
 def _attempt(task: Task, step: Step, around: Surroundings, facts: AbstractContextManager[Any]) -> Done:
+    from mainspring.store.deferred import deferring
     from mainspring.store.formats import save
 
     project = around.project
@@ -108,12 +110,13 @@ def _attempt(task: Task, step: Step, around: Surroundings, facts: AbstractContex
             value = _call(step, {**task.settings, **values})
         del values
         os.chdir(project.root)
-        stored = save(around.store, value, pickle=step.options.pickle)
+        with deferring() if around.defers else nullcontext() as unsettled:
+            stored = save(around.store, value, pickle=step.options.pickle)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # whatever the user's code raises is told to the user
         return Done(failure=failure_of(task.label, error, project))
-    return Done(stored=stored, seen=witness.parts(contract))
+    return Done(stored=stored, seen=witness.parts(contract), unsettled=unsettled)
 
 
 def _scratch(project: Project) -> AbstractContextManager[None]:
