@@ -151,6 +151,18 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
         open_ledger(path)
 
 
+def test_an_unknown_old_version_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE mainspring_version SET version_num = '0000'")
+        connection.commit()
+    with pytest.raises(
+        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001\)"
+    ):
+        open_ledger(path)
+
+
 def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with closing(sqlite3.connect(path)) as connection:

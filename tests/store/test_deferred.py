@@ -71,3 +71,18 @@ def test_a_disk_that_refuses_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"The disk failed to keep .*a: Input/output error"):
         pending.settle(refuse)
     settle(pending)  # what was collected meanwhile is no loss
+
+
+def test_who_finds_a_value_there_does_not_rely_on_a_sync_that_was_put_off(tmp_path: Path, synced: list[int]) -> None:
+    store = open_store(tmp_path)
+    large = os.urandom(500_000)
+    with deferring():
+        digest = store.put(b"some facts")
+        store.put(large)
+    assert synced == []
+    store.put(b"some facts")
+    assert (tmp_path / "objects" / digest[:2] / digest[2:]).stat().st_ino in synced
+    synced.clear()
+    store.put(large + b"one more line")  # shares chunks with a pack that nobody has synced
+    shared = max((tmp_path / "packs").iterdir(), key=lambda path: path.stat().st_size)
+    assert shared.stat().st_ino in synced

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from mainspring.store.deferred import Unsettled
 
+UNSETTLED_SECONDS = 60.0
+"""Nobody puts off a sync for so long."""
 INCOMING = "incoming"
 """The folder of temporary names. Nothing in it is ever read; `gc` empties it."""
 
@@ -164,9 +167,16 @@ class LocalBucket(Bucket):
             return (self.root / name).read_bytes()
 
     def touch(self, name: str) -> None:
-        """Set the file's time to now."""
+        """Set the file's time to now; a young one is synced too, for its writer may have put that off."""
+        path, later = self.root / name, unsettled()
         with _translated(self.url, name, "write"):
-            os.utime(self.root / name)
+            is_young = path.stat().st_mtime > time.time() - UNSETTLED_SECONDS
+            os.utime(path)
+            if later is not None:
+                later.add(path, [path.parent])
+            elif is_young:
+                _sync(path)
+                _sync(path.parent)
 
     def head(self, name: str) -> Entry:
         """Size and time of *name*, by one system call."""

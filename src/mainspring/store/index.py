@@ -44,10 +44,8 @@ class ChunkIndex:
         with self._lock:
             self._packs[pack] = tuple(places)
             for place in self._packs[pack]:
-                self._where[place.digest] = (
-                    pack,
-                    place,
-                )  # the newer of two: it was written where the older was damaged
+                # of two places the newer counts: it was written because the older was damaged
+                self._where[place.digest] = (pack, place)
 
     def find(self, digest: str) -> tuple[str, Place] | None:
         """A pack that holds the chunk, and where."""

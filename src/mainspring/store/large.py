@@ -96,6 +96,8 @@ def _reusable(bucket: Bucket, index: ChunkIndex, chunks: Mapping[str, memoryview
             opened = _opened(packed)
             if opened is not None and memoryview(opened) == chunks[digest]:
                 intact[digest] = known[digest]
+        if any(digest in intact for digest in digests):
+            bucket.touch(pack_name(pack))
     return intact
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mainspring.core.errors import LedgerError
+from mainspring.core.errors import LedgerError, listed
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -50,10 +50,12 @@ def _bring_up(connection: Connection, path: Path | None, location: Path, revisio
         _create(connection, revisions[-1])
         return
     if found not in revisions:
+        known = f"its tables are at revision {found}, this one knows {listed(revisions)}"
+        if found < revisions[0]:
+            raise LedgerError(f"The workspace {where} is of an unknown version ({known}). Use another workspace.")
         raise LedgerError(
-            f"The workspace {where} was written by a newer Mainspring (its tables are at revision "
-            f"{found}, this one knows "
-            f"{revisions[-1]}). Upgrade with `pip install --upgrade mainspring`, or use another workspace."
+            f"The workspace {where} was written by a newer Mainspring ({known}). "
+            "Upgrade with `pip install --upgrade mainspring`, or use another workspace."
         )
     if path is not None:
         _keep_copy(path, found)
