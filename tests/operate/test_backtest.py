@@ -123,7 +123,7 @@ def test_labels_that_come_late_are_learned_late() -> None:
         policy=Policy.parse("on=requirement"),
     )  # fmt: skip
     # window 4 is the first one after the turn; its labels are known 300 rows after its end, with window 7
-    assert [step.window for step in late.steps if step.alerts][0] == 7
+    assert next(step.window for step in late.steps if step.alerts) == 7
     assert late.steps[7].decision.action == "retrain"
     values = [period.value for period in late.loop.windows]
     assert max(values[4:8]) < 0.4

@@ -96,9 +96,9 @@ def test_a_cut_that_does_not_fit_is_refused(given_: dict[str, Any], message: str
 
 def test_columns_that_are_not_there_are_named() -> None:
     frame = pl.DataFrame({"t": [1, 2], "value": [1, 2], "y": [0, 1]})
-    with pytest.raises(InputError, match="'z' is not in the table"):
+    with pytest.raises(InputError, match=r"'z' is not in the table"):
         History.of(frame, target="z", time="t")
-    with pytest.raises(NotFound, match="No column named 'valeu'. Did you mean value"):
+    with pytest.raises(NotFound, match=r"No column named 'valeu'. Did you mean value"):
         History.of(frame, target="y", time="t", ignore=["valeu"])
     with pytest.raises(InputError, match="cannot be ignored"):
         History.of(frame, target="y", time="t", ignore=["y"])

@@ -94,7 +94,7 @@ def test_a_shift_that_does_harm_is_an_incident_of_performance_with_its_suspect()
     (opened,) = case.see(lambda rows: rows.with_columns(pl.col("a") + 2))
     assert opened.kind == "performance"
     assert [suspect.name for suspect in opened.suspects] == ["a"]
-    assert opened.summary.startswith("accuracy fell to 0.")
+    assert opened.summary.startswith("Accuracy fell to 0.")
     assert "a looks different from what the model learned on (a: mean" in opened.summary
 
 
@@ -118,9 +118,9 @@ def test_a_new_category_is_broken_data() -> None:
 
 def test_where_it_is_worst_is_said() -> None:
     case = Case()
-    wrong = pl.when((pl.col("kind") == "red") & (pl.col("y") == "yes")).then(pl.lit("no"))
-    wrong = wrong.when((pl.col("kind") == "red") & (pl.col("y") == "no")).then(pl.lit("yes"))
-    (opened,) = case.see(lambda rows: rows.with_columns(wrong.otherwise(pl.col("y")).alias("y")))
+    other = pl.when(pl.col("y") == "yes").then(pl.lit("no")).otherwise(pl.lit("yes"))
+    wrong = pl.when(pl.col("kind") == "red").then(other).otherwise(pl.col("y")).alias("y")
+    (opened,) = case.see(lambda rows: rows.with_columns(wrong))
     assert "worst where kind is red: accuracy" in opened.details["slice"]
 
 

@@ -66,5 +66,5 @@ def test_what_orders_nothing_is_refused(values: list[Any], message: str) -> None
 
 
 def test_a_missing_time_column_names_the_nearest() -> None:
-    with pytest.raises(InputError, match="'dat' is not in the table. Did you mean date"):
+    with pytest.raises(InputError, match=r"'dat' is not in the table. Did you mean date"):
         moments(pl.DataFrame({"date": [1, 2]}), "dat")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -174,7 +175,7 @@ def test_whatever_happens_cooldown_and_budget_hold(policy: Policy, history: list
         made.append(Done(window, situation.now))
     hours = [one.window for one in made]
     wait = _hours(policy.cooldown) or 1
-    assert all(later - earlier >= wait for earlier, later in zip(hours, hours[1:], strict=False))
+    assert all(later - earlier >= wait for earlier, later in pairwise(hours))
     if policy.at_most is not None:
         span = _hours(policy.per) or len(history) + 1
         assert all(sum(begin <= hour < begin + span for hour in hours) <= policy.at_most for begin in hours)

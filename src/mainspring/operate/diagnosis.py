@@ -225,6 +225,7 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
 
 def _performance_words(signal: Signal) -> str:
     name, low, high = signal.name.replace("_", " "), signal.low, signal.high
+    name = f"{name[:1].upper()}{name[1:]}"
     if low is None or high is None:
         return f"{name} is {signal.value:.4g}."
     if signal.value < low:
