@@ -148,7 +148,7 @@ def repeated(work: Callable[[int], object], times: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]  # it is there
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=780_000)
     parser.add_argument("--folder", type=Path, help="Where to write; default: the temporary folder.")
     arguments = parser.parse_args()

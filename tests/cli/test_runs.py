@@ -80,7 +80,7 @@ def test_a_run_is_shown_by_the_beginning_of_its_id(call_in: Call, place: Path) -
     said = call_in("runs", "show", "0aaa", "--workspace", str(place), where=place)
     assert "commit cccccccccccc" in said.out
     assert "train" in said.out
-    assert "60.0 s" in said.out
+    assert "60 s" in said.out
     shown = json.loads(call_in("runs", "show", "--json", "--workspace", str(place), where=place).out)
     assert shown["id"] == "1" + "a" * 31, "the latest where none is named"
     assert shown["children"] == 1

@@ -226,7 +226,7 @@ def _when(run: Run) -> str:
 
 
 def _seconds(run: Run) -> str:
-    return "–" if run.seconds is None else f"{run.seconds:,.1f}"
+    return "–" if run.seconds is None else f"{run.seconds:,.2f}" if run.seconds < 10 else f"{run.seconds:,.0f}"
 
 
 def _short(value: object) -> str:
