@@ -224,4 +224,12 @@ def test_what_cannot_be_rehearsed_is_refused() -> None:
     assert "'nope' is not in the table" in refused(target="nope")
     assert "No time column" in refused(time=None)
     assert "No target" in refused(target=None)
+    assert "No column is left to predict 'y' from (there is no other column)" in refused(ignore=("a", "b", "kind"))
+    late = worlds.steady(400).with_columns(
+        pl.when(pl.col("t") < 250).then(pl.lit("no")).otherwise(pl.col("y")).alias("y")
+    )
+    with pytest.raises(
+        InputError, match=r"The 200 rows that are known from the start cannot be learned from\. Target 'y'"
+    ):
+        backtest(late, target="y", time="t")
     assert "holds numbers, so a window cannot last" in refused(window=timedelta(days=7))

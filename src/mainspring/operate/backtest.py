@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.contract.metric import METRICS, measurable
 from mainspring.core.clock import SimulatedClock
-from mainspring.core.errors import NotFound
+from mainspring.core.errors import InputError, NotFound, listed, quote
 from mainspring.core.progress import progress
 from mainspring.evaluate.metric import measure
 from mainspring.monitor.baseline import followed
@@ -198,7 +198,7 @@ class _Replay:
         known = self._history.known(self._start, self._delay)
         fits = SpanFits(self._frame, self._contract, window=self._usual, seed=self._seed)
         progress("backtest", 0, len(self._stretches), "the first model")
-        model, spent = fits.whole(known)
+        model, spent = self._learned(fits, known)
         learner = Learner(fits, self._frame, self._contract)
         rehearsing = learner.rehearse(known, self._usual)
         record = self._before(fits, known)
@@ -223,6 +223,21 @@ class _Replay:
         said = [self._passes(place, alone, loop, always) for place in range(len(self._stretches))]
         desk.finish("the rehearsal ended here")
         return self._told(alone, self._looped(loop, said), always, desk, [*notes, *fits.notes])
+
+    def _learned(self, fits: SpanFits, known: int) -> tuple[Model, float]:
+        """The model of the rows that are known from the start. Raises InputError where they teach nothing."""
+        try:
+            model, spent = fits.whole(known)
+        except InputError as error:
+            raise InputError(
+                f"The {known:,} rows that are known from the start cannot be learned from. {error}"
+            ) from None
+        if not model.encoder.columns:
+            reasons = (
+                listed(f"{name}: {why}" for name, why in model.encoder.dropped.items()) or "there is no other column"
+            )
+            raise InputError(f"No column is left to predict {quote(model.target)} from ({reasons}).")
+        return model, spent
 
     def _first(self, model: Model, known: int, record: list[tuple[Stretch, Predictions]]) -> Champion:
         """The model that all begin with, whose record are the last windows before."""
