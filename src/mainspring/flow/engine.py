@@ -353,9 +353,10 @@ class _Driver:
                 self._end(place, output, "ran", done.seconds, complete.key, job.log_of(done))
             else:
                 place.add_item(job.task.item, output, done)
-                self._show(place.name, len(place.results), place.item_count, "")
                 if place.has_all_items:
                     self._combine(place)
+                else:
+                    self._show(place.name, len(place.results), place.item_count)
 
     def _combine(self, place: Place) -> None:
         """All items of a mapped step are there: its value is the list of them."""
