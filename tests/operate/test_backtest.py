@@ -177,6 +177,18 @@ def test_a_contract_gives_target_time_window_and_requirements() -> None:
     assert any("was not promoted: it fails accuracy at least 0.8" in one.reason for one in blocked)
 
 
+def test_approval_is_taken_as_given_and_the_reader_is_told() -> None:
+    found = backtest(
+        worlds.rising(800),
+        target="y",
+        time="t",
+        windows=4,
+        policy=Policy.parse("on=schedule,every=1,promotion=approval"),
+    )
+    assert found.promoted == 3
+    assert found.notes == ("the policy waits for approval of each new model; the rehearsal takes it as given at once",)
+
+
 def test_dates_windows_of_time_and_a_file(tmp_path: Path) -> None:
     frame = worlds.steady(1_000).with_columns(
         pl.Series("t", [str(date(2024, 1, 1) + timedelta(days=day // 2)) for day in range(1_000)])

@@ -100,6 +100,8 @@ def backtest(
     if policy is None:
         declared = Policy() if contract is None else Policy.of(contract.retrain)
         policy = default_policy(len(stretches)) if declared == Policy() else declared
+    if policy.promotion == "approval":
+        notes.append("the policy waits for approval of each new model; the rehearsal takes it as given at once")
     replay = _Replay(
         history,
         start,

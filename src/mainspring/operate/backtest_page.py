@@ -118,7 +118,7 @@ def _actions(result: Backtest) -> list[Any]:
             continue
         done = step.retrained
         told = ("", "") if done is None else (_sentence(done.reason), done.memory)
-        ended = str(result.loop.windows[step.window].end)
+        ended = Html(f'<span style="white-space:nowrap">{escape(str(result.loop.windows[step.window].end))}</span>')
         rows.append([ended, step.decision.action, _sentence(step.decision.reason), *told])
         marks.append("warn" if done is None else "good" if done.promoted else "")
     said = f"The policy: {result.policy.describe()}."
