@@ -56,7 +56,7 @@ def test_one_row_is_scored_as_in_a_frame_by_both_forms(model: Model) -> None:
             np.testing.assert_allclose(
                 one.values.astype(float) if model.task == "regression" else one.scores,  # type: ignore[arg-type]
                 many.values[:1].astype(float) if model.task == "regression" else many.scores[:1],  # type: ignore[index]
-                rtol=1e-6,
+                rtol=1e-5,  # a float32 graph may add in another order for one row than for many
                 atol=1e-7,
             )
 

@@ -167,6 +167,4 @@ def _check_quotes(text: str, dialect: Dialect, name: str) -> None:
         raise InputError(f"{name} cannot be read: line {reader.line_num}: {error}.") from None
     ended = text.endswith(("\n", "\r"))
     if last and ended and last[-1].endswith(("\n", "\r")):
-        raise InputError(
-            f"A quote that opens in line {before} of {name} is never closed. Close or double it."
-        )
+        raise InputError(f"A quote that opens in line {before} of {name} is never closed. Close or double it.")

@@ -1,0 +1,168 @@
+"""``mainspring models``: versions, who is live, and who made it so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from mainspring.cli._workspace import Json, Where, opened
+
+if TYPE_CHECKING:
+    from mainspring.ledger.ports.models import ModelVersion, Transition
+
+app = App(name="models", help="Models: versions, who is live, and who made it so.", help_format="markdown")
+
+_GOOD, _BAD = "[green]passed[/]", "[red]failed[/]"
+
+
+def _row(version: ModelVersion) -> dict[str, Any]:
+    return {
+        "name": version.name,
+        "version": version.version,
+        "aliases": list(version.aliases),
+        "metrics": {name: estimate.value for name, estimate in version.metrics.items()},
+        "created": version.created,
+        "passed": version.passed,
+        "run": version.run,
+    }
+
+
+@app.command(name="list")
+def list_(
+    name: Annotated[str | None, Parameter(help="Only this model.")] = None,
+    /,
+    *,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """List every version of every model, newest first."""
+    from rich.table import Table
+
+    from mainspring.cli._output import emit_json, out
+    from mainspring.registry import Registry
+
+    with opened(workspace) as place:
+        registry = Registry(place)
+        versions = [v for each in ([name] if name else registry.names()) for v in registry.versions(each)]
+    if json:
+        emit_json([_row(version) for version in versions])
+        return
+    if not versions:
+        out().print("No model is registered yet. Make one with: mainspring run")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("model", "version", "alias", "musts", "headline", "created"):
+        table.add_column(header, justify="right" if header == "version" else "left")
+    for version in versions:
+        alias = ", ".join(version.aliases)
+        headline = next((f"{n} {e.value:.4g}" for n, e in version.metrics.items()), "")
+        musts = _GOOD if version.passed else _BAD
+        table.add_row(version.name, str(version.version), alias, musts, headline, f"{version.created:%Y-%m-%d %H:%M}")
+    out().print(table)
+
+
+@app.command
+def show(
+    model: Annotated[str, Parameter(help="Such as churn, churn/3 or churn@challenger.")],
+    /,
+    *,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Show one version: metrics with intervals, verdicts, forms, where it came from."""
+    from rich.table import Table
+
+    from mainspring.cli._output import emit_json, out
+    from mainspring.registry import Registry
+
+    with opened(workspace) as place:
+        registry = Registry(place)
+        version = registry.resolve(model)
+        manifest = registry.load(version).manifest
+    verdicts = version.evidence.get("verdicts", [])
+    if json:
+        emit_json(
+            _row(version)
+            | {"metrics": dict(version.metrics), "verdicts": verdicts, "form": manifest.form, "forms": manifest.forms}
+            | {"digest": version.digest, "kind": manifest.kind, "features": manifest.features, "tags": version.tags}
+        )
+        return
+    console = out()
+    console.print(
+        f"[bold]{version.name}/{version.version}[/]  {', '.join(version.aliases)}  {_GOOD if version.passed else _BAD}"
+    )
+    console.print(
+        f"{manifest.kind}, {len(manifest.features)} features, scored as {manifest.form}, run {version.run or '–'}"
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("metric", "value", "low", "high", "rows"):
+        table.add_column(header, justify="left" if header == "metric" else "right")
+    for name, e in version.metrics.items():
+        table.add_row(name, *(f"{x:.4g}" if x is not None else "–" for x in (e.value, e.low, e.high)), f"{e.rows:,}")
+    console.print(table)
+    for verdict in verdicts:
+        colour = {"pass": "green", "fail": "red"}.get(verdict["result"], "yellow")
+        said = f"{verdict['requirement']} ({verdict['priority']}) {verdict['reason']}"
+        console.print(f"[{colour}]{verdict['result']:>14}[/]  {said}")
+
+
+@app.command
+def history(name: str, /, *, workspace: Where = None, json: Json = False) -> None:
+    """Show every change of every alias: who, when, why."""
+    from rich.table import Table
+
+    from mainspring.cli._output import emit_json, out
+    from mainspring.registry import Registry
+
+    with opened(workspace) as place:
+        registry = Registry(place)
+        registry.versions(name)  # raises for a name that is not there
+        changes = registry.history(name)
+    if json:
+        emit_json(list(changes))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in ("time", "alias", "from", "to", "actor", "reason"):
+        table.add_column(header)
+    for change in changes:
+        table.add_row(*_cells(change))
+    out().print(table if changes else f"Nothing was ever promoted in {name}.")
+
+
+def _cells(change: Transition) -> tuple[str, ...]:
+    before, after = (str(version) if version is not None else "–" for version in (change.before, change.after))
+    reason = f"{change.reason} [yellow]override: {change.override}[/]" if change.override else change.reason
+    return f"{change.time:%Y-%m-%d %H:%M:%S}", change.alias, before, after, change.actor, reason
+
+
+@app.command
+def at(
+    date: Annotated[str, Parameter(help="A date or time in ISO 8601; a date means its end, in UTC.")],
+    name: str,
+    /,
+    *,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Say which version was champion at a time, and who had approved it."""
+    from mainspring.cli._moment import moment
+    from mainspring.cli._output import emit_json, out
+    from mainspring.registry import Registry
+
+    when = moment(date)
+    with opened(workspace) as place:
+        registry = Registry(place)
+        registry.versions(name)  # raises for a name that is not there
+        version = registry.at(name, when)
+        change = place.ledger.models.at(name, when)
+    if json:
+        emit_json({"name": name, "at": when, "version": version and version.version, "transition": change})
+    elif version is None or change is None:
+        out().print(f"{name} had no champion at {when:%Y-%m-%d %H:%M:%S} UTC.")
+    else:
+        out().print(
+            f"{name}/{version.version} was champion at {when:%Y-%m-%d %H:%M:%S} UTC: "
+            f"promoted {change.time:%Y-%m-%d %H:%M:%S} by {change.actor}{', ' + change.reason if change.reason else ''}"
+            f"{'. Override: ' + change.override if change.override else ''}"
+        )
