@@ -56,6 +56,13 @@ def wait_for(what: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def recorded(bench: Workbench) -> list[str]:
+    """The steps of the latest run that the ledger has."""
+    with bench.project.workspace() as workspace:
+        runs = workspace.ledger.runs.search(RunQuery(kind="pipeline")).runs
+        return [record.step for record in workspace.ledger.steps.of_run(runs[0].id)] if runs else []
+
+
 @pytest.fixture
 def slow(bench: Workbench) -> Workbench:
     bench.pipeline(SLOW)
@@ -67,6 +74,8 @@ def test_after_kill_9_finished_steps_are_not_repeated(slow: Workbench, executor:
     slow.edit("pipeline.py", "@step\ndef slow", f"@step(executor={executor!r})\ndef slow")
     process = slow.python(RUN)
     wait_for((slow.root.parent / "started").exists)
+    # steps are recorded in the background, a moment after their value: one that is recorded stays
+    wait_for(lambda: recorded(slow) == ["quick"])
     process.kill()
     process.communicate()
     assert slow.calls() == ["quick", "slow"]
