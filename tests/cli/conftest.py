@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from mainspring.cli._exit import guarded
 from mainspring.cli.app import app
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -40,3 +39,24 @@ def call_in(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         return Called(code, out, err)
 
     return called
+
+
+@pytest.fixture(scope="session")
+def _shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.cli.shop import make
+
+    root = tmp_path_factory.mktemp("shop")
+    make(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shop(_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with three versions of one model (see ``tests/cli/shop.py``), the module's own."""
+    return Path(shutil.copytree(_shop, tmp_path_factory.mktemp("work") / "my shop"))
+
+
+@pytest.fixture
+def own_shop(_shop: Path, tmp_path: Path) -> Path:
+    """The same, for one test that damages or changes it."""
+    return Path(shutil.copytree(_shop, tmp_path / "my shop"))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
+from rich.markup import escape
 
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mainspring.ledger.ports.models import ModelVersion, Transition
 
 app = App(name="models", help="Models: versions, who is live, and who made it so.", help_format="markdown")
@@ -26,6 +29,13 @@ def _row(version: ModelVersion) -> dict[str, Any]:
         "passed": version.passed,
         "run": version.run,
     }
+
+
+def _headline(version: ModelVersion) -> str:
+    """The metric that the contract asks about first, else the first one there is."""
+    asked = [verdict["metric"] for verdict in version.evidence.get("verdicts", [])]
+    name = next((metric for metric in (*asked, *version.metrics) if metric in version.metrics), None)
+    return "" if name is None else f"{name} {version.metrics[name].value:.4g}"
 
 
 @app.command(name="list")
@@ -56,9 +66,9 @@ def list_(
         table.add_column(header, justify="right" if header == "version" else "left")
     for version in versions:
         alias = ", ".join(version.aliases)
-        headline = next((f"{n} {e.value:.4g}" for n, e in version.metrics.items()), "")
         musts = _GOOD if version.passed else _BAD
-        table.add_row(version.name, str(version.version), alias, musts, headline, f"{version.created:%Y-%m-%d %H:%M}")
+        created = f"{version.created:%Y-%m-%d %H:%M}"
+        table.add_row(version.name, str(version.version), alias, musts, _headline(version), created)
     out().print(table)
 
 
@@ -103,8 +113,13 @@ def show(
     console.print(table)
     for verdict in verdicts:
         colour = {"pass": "green", "fail": "red"}.get(verdict["result"], "yellow")
-        said = f"{verdict['requirement']} ({verdict['priority']}) {verdict['reason']}"
-        console.print(f"[{colour}]{verdict['result']:>14}[/]  {said}")
+        console.print(f"[{colour}]{verdict['result']:>14}[/]  {escape(_said(verdict))}")
+
+
+def _said(verdict: Mapping[str, Any]) -> str:
+    value = "" if verdict["value"] is None else f": {verdict['value']:.4g} on {verdict['rows']:,} rows"
+    reason = f", {verdict['reason']}" if verdict["reason"] else ""
+    return f"{verdict['requirement']} ({verdict['priority']}){value}{reason}"
 
 
 @app.command
@@ -132,8 +147,10 @@ def history(name: str, /, *, workspace: Where = None, json: Json = False) -> Non
 
 def _cells(change: Transition) -> tuple[str, ...]:
     before, after = (str(version) if version is not None else "–" for version in (change.before, change.after))
-    reason = f"{change.reason} [yellow]override: {change.override}[/]" if change.override else change.reason
-    return f"{change.time:%Y-%m-%d %H:%M:%S}", change.alias, before, after, change.actor, reason
+    reason = escape(change.reason)
+    if change.override:
+        reason = f"{reason} [yellow]override: {escape(change.override)}[/]".strip()
+    return f"{change.time:%Y-%m-%d %H:%M:%S}", change.alias, before, after, escape(change.actor), reason
 
 
 @app.command
@@ -164,5 +181,6 @@ def at(
         out().print(
             f"{name}/{version.version} was champion at {when:%Y-%m-%d %H:%M:%S} UTC: "
             f"promoted {change.time:%Y-%m-%d %H:%M:%S} by {change.actor}{', ' + change.reason if change.reason else ''}"
-            f"{'. Override: ' + change.override if change.override else ''}"
+            f"{'. Override: ' + change.override if change.override else ''}",
+            markup=False,
         )

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from mainspring.cli._model import ModelName, bundle_of
-from mainspring.cli._workspace import Where  # noqa: TC001  # the parser reads this annotation
+from mainspring.cli._workspace import Json, Where  # noqa: TC001  # the parser reads these annotations
+from mainspring.core.errors import listed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -33,27 +34,42 @@ def predict(
         ),
     ] = None,
     workspace: Where = None,
+    json: Json = False,
 ) -> None:
-    """Score the rows of a file or a pipe: every column comes back with ``prediction`` and its probability behind it."""
-    from mainspring.cli._output import err
-    from mainspring.data.read import read_with_report
-    from mainspring.data.write import encode, write
+    """Score the rows of a file or a pipe: every column comes back with ``prediction`` and its probability behind it.
 
-    predictor = bundle_of(model, workspace).predictor()
+    With --json what was done is told as one object; without -o the predictions are in it.
+    """
+    from mainspring.cli._output import emit_json, err
+    from mainspring.data.read import read_with_report
+    from mainspring.data.write import encode, known, write
+
+    path = None if output in (None, "-") else Path(output)
+    if path is not None:
+        known(path.suffix)  # a suffix that is not known is said before anything is read or scored
+    bundle = bundle_of(model, workspace)
+    predictor = bundle.predictor()
     frame, report = read_with_report(file)
     for note in report.notes:
         err().print(f"{report.source}: {note}", style="dim", markup=False)
-    scored = with_predictions(frame, predictor.predict(frame))
-    if output is None or output == "-":
+    added = answers(predictor.predict(frame))
+    replaced = [name for name in added.columns if name in frame.columns]
+    if replaced:
+        err().print(f"{report.source} had {listed(replaced)} already: replaced", style="yellow", markup=False)
+    scored = frame.with_columns(added.get_columns())
+    if path is not None:
+        write(scored, path)
+        err().print(f"{scored.height:,} rows scored, written to {path}", markup=False)
+    if json:
+        told = {"model": model, "digest": bundle.digest, "form": bundle.manifest.form, "rows": scored.height}
+        emit_json(told | {"output": path, "predictions": None if path is not None else added.to_dicts()})
+    elif path is None:
         sys.stdout.buffer.write(encode(scored, ".csv"))
         sys.stdout.buffer.flush()
-        return
-    path = write(scored, Path(output))
-    err().print(f"{scored.height:,} rows scored, written to {path}", markup=False)
 
 
-def with_predictions(frame: pl.DataFrame, predictions: Predictions) -> pl.DataFrame:
-    """*frame* with ``prediction``, and ``probability`` of the positive class or ``probability_<class>`` of each."""
+def answers(predictions: Predictions) -> pl.DataFrame:
+    """``prediction``, and ``probability`` of the positive class or ``probability_<class>`` of each."""
     import polars as pl
 
     columns = [pl.Series("prediction", predictions.values.tolist(), strict=False)]
@@ -65,4 +81,4 @@ def with_predictions(frame: pl.DataFrame, predictions: Predictions) -> pl.DataFr
                 pl.Series(f"probability_{label}", predictions.scores[:, place])
                 for place, label in enumerate(predictions.classes)
             ]
-    return frame.with_columns(columns)
+    return pl.DataFrame(columns)

@@ -117,7 +117,7 @@ class Registry:
         before = self._models.aliases(name).get(alias)
         if before == version:
             raise Refused(f"{name}/{version} is the {alias} already.")
-        if alias == CHAMPION and not wanted.passed and not override:
+        if alias == CHAMPION and not wanted.passed and not (override or "").strip():
             raise Refused(
                 f"{name}/{version} cannot become champion: {_failed(wanted)}. Mend it, or take the responsibility: "
                 f'mainspring promote {name} {version} --override "why it may"'
@@ -132,7 +132,7 @@ class Registry:
         """
         line = self._line(name)
         if len(line) < 2:
-            now = f"{name}/{line[-1]} is the only champion there ever was" if line else f"{name} never had a champion"
+            now = f"no champion came before {name}/{line[-1]}" if line else f"{name} never had a champion"
             raise Refused(f"There is nothing to roll back to: {now}. See: mainspring models history {name}")
         text = reason or f"rolled back from {name}/{line[-1]}"
         return self._models.set_alias(name, CHAMPION, line[-2], reason=text, expected=line[-1], at=at)

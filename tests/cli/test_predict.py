@@ -1,0 +1,188 @@
+"""``mainspring predict``: files, pipes, and what is said where rows cannot be scored."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from mainspring.project import Project
+from mainspring.registry import Registry
+from tests.cli.shop import table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+ROWS = 25
+
+
+@pytest.fixture
+def fresh(shop: Path) -> Path:
+    path = shop / "new.csv"
+    path.write_text(table(ROWS, seed=9))
+    return path
+
+
+def by_the_model(shop: Path, rows: pl.DataFrame, version: int = 1) -> pl.DataFrame:
+    """What the fitted model itself says, without its fast form."""
+    with Project(shop).workspace() as workspace:
+        said = Registry(workspace).load(f"shop/{version}").model().predict(rows)
+    return pl.DataFrame({"prediction": said.values.tolist(), "probability": said.positive})
+
+
+def assert_scored(found: pl.DataFrame, shop: Path, rows: pl.DataFrame) -> None:
+    assert found.columns == [*rows.columns, "prediction", "probability"]
+    assert found.select(rows.columns).equals(rows)
+    expected = by_the_model(shop, rows)
+    assert found["prediction"].to_list() == expected["prediction"].to_list()
+    assert found["probability"].to_list() == pytest.approx(expected["probability"].to_list(), abs=1e-5)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+def test_a_file_comes_back_with_predictions(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / "not yet" / f"scored.{suffix}"
+    done = call_in("predict", "shop", "new.csv", "-o", str(out), where=shop)
+    assert (done.code, done.out) == (0, "")
+    assert f"25 rows scored, written to {out}" in done.err
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson}[suffix]
+    assert_scored(read(out), shop, pl.read_csv(fresh))
+
+
+def test_through_pipes(shop: Path, fresh: Path) -> None:
+    command = [sys.executable, "-m", "mainspring", "predict", "shop@champion"]
+    done = subprocess.run(command, cwd=shop, input=fresh.read_bytes(), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert_scored(pl.read_csv(io.BytesIO(done.stdout)), shop, pl.read_csv(fresh))
+
+
+def test_json_is_one_object(call_in: Call, shop: Path, fresh: Path, tmp_path: Path) -> None:
+    done = call_in("predict", "shop", "new.csv", "--json", where=shop)
+    found = json.loads(done.out)
+    assert (done.code, found["model"], found["rows"], found["output"]) == (0, "shop", ROWS, None)
+    assert_scored(pl.read_csv(fresh).hstack(pl.DataFrame(found["predictions"])), shop, pl.read_csv(fresh))
+    out = tmp_path / "scored.parquet"
+    told = json.loads(call_in("predict", "shop", "new.csv", "-o", str(out), "--json", where=shop).out)
+    assert (told["rows"], told["output"], told["predictions"]) == (ROWS, str(out), None)
+    assert pl.read_parquet(out).height == ROWS
+
+
+def test_more_columns_and_no_target_do_not_matter(call_in: Call, shop: Path, fresh: Path) -> None:
+    rows = pl.read_csv(fresh)
+    (shop / "more.jsonl").write_text(
+        rows.drop("bought").with_columns(who=pl.lit("ann"))[["who", "town", "visits", "age"]].write_ndjson()
+    )
+    done = call_in("predict", "shop", "more.jsonl", where=shop)
+    assert done.code == 0, done.err
+    found = pl.read_csv(io.StringIO(done.out))
+    assert found.columns == ["who", "town", "visits", "age", "prediction", "probability"]
+    assert found["prediction"].to_list() == by_the_model(shop, rows)["prediction"].to_list()
+
+
+def test_a_version_and_a_folder_with_a_bundle_can_be_named(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path
+) -> None:
+    with Project(shop).workspace() as workspace:
+        folder = Registry(workspace).load("shop/3").write(tmp_path / "bundle")
+    named = call_in("predict", "shop/3", "new.csv", where=shop)
+    away = call_in("predict", str(folder), str(fresh), where=tmp_path)
+    assert named.code == away.code == 0, away.err
+    assert named.out == away.out
+    expected = by_the_model(shop, pl.read_csv(fresh), version=3)["prediction"].to_list()
+    assert pl.read_csv(io.StringIO(away.out))["prediction"].to_list() == expected
+
+
+def test_what_was_scored_before_is_replaced_and_said(call_in: Call, shop: Path, fresh: Path, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once.csv", tmp_path / "twice.csv"
+    call_in("predict", "shop", "new.csv", "-o", str(once), where=shop)
+    done = call_in("predict", "shop", str(once), "-o", str(twice), where=shop)
+    assert "once.csv had prediction, probability already: replaced" in done.err
+    assert once.read_bytes() == twice.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "message"),
+    [
+        ("shpo", "age,visits,town\n30,1,bo\n", "No model named 'shpo'. Did you mean shop?"),
+        ("shop", "age,vists,town\n30,1,bo\n", "Column 'visits' is needed and missing. Did you mean vists?"),
+        ("shop", "age,visits,town\n30,many,bo\n", "visits"),
+        ("shop", "", "is empty"),
+        ("shop", "age,visits,town\n", "no rows"),
+        ("shop", "age,visits,town\n30,1\n31,1,bo\n", "line 2"),
+        ("shop", None, "No file rows.csv"),
+    ],
+)
+def test_what_cannot_be_scored_is_one_message(
+    call_in: Call, shop: Path, tmp_path: Path, model: str, data: str | None, message: str
+) -> None:
+    if data is not None:
+        (tmp_path / "rows.csv").write_text(data)
+    where = str(shop / ".mainspring")
+    done = call_in("predict", model, "rows.csv", "-o", "scored.csv", "--workspace", where, where=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    assert done.err.count("\n") == 1
+    assert not (tmp_path / "scored.csv").exists()
+
+
+def test_an_empty_pipe_is_one_message(shop: Path) -> None:
+    command = [sys.executable, "-m", "mainspring", "predict", "shop"]
+    done = subprocess.run(command, cwd=shop, input=b"", capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"mainspring: standard input is empty.")
+
+
+def test_an_output_that_cannot_be_written_is_one_message(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("mine")
+    (tmp_path / "folder.csv").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for output, message in (
+        (kept / "scored.csv", "kept.csv"),
+        (tmp_path / "folder.csv", "folder.csv"),
+        (tmp_path / "scored.xlsx", "not as '.xlsx'. Change the suffix"),
+        (tmp_path / "scored", "not as ''. Change the suffix"),
+    ):
+        done = call_in("predict", "shop", "new.csv", "-o", str(output), where=shop)
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
+        assert done.err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+    assert kept.read_text() == "mine"
+
+
+def test_a_full_disk_leaves_the_old_output(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "scored.csv"
+    out.write_text("of yesterday")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", str(out))
+
+    monkeypatch.setattr("os.fsync", full)
+    done = call_in("predict", "shop", "new.csv", "-o", str(out), where=shop)
+    assert done.code == 2
+    assert "No space left on device" in done.err
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("scored.csv", "of yesterday")]
+
+
+def test_lists_go_to_parquet_but_not_to_csv(call_in: Call, shop: Path, fresh: Path, tmp_path: Path) -> None:
+    rows = pl.read_csv(fresh).with_columns(tags=pl.Series([[1, 2]] * ROWS))
+    rows.write_parquet(tmp_path / "rows.parquet")
+    done = call_in("predict", "shop", str(tmp_path / "rows.parquet"), where=shop)
+    assert (done.code, done.out) == (2, "")
+    assert "CSV cannot hold tags" in done.err
+    out = tmp_path / "scored.parquet"
+    assert call_in("predict", "shop", str(tmp_path / "rows.parquet"), "-o", str(out), where=shop).code == 0
+    assert_scored(pl.read_parquet(out), shop, rows)
