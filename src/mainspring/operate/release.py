@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mainspring.core.errors import InputError
+from mainspring.core.errors import InputError, StoreError
 from mainspring.core.files import write_atomic
 from mainspring.evaluate.assess import evaluate
 from mainspring.monitor.baseline import Baseline
@@ -105,14 +105,14 @@ def profile(model: Model, split: Split, contract: Contract) -> dict[str, Any]:
 
 
 def _predictor(registry: Registry, champion: ModelVersion | None, split: Split) -> Predictor | None:
-    """The champion, ready to predict the held-out rows; None where there is none that can read them."""
+    """The champion, ready to predict the held-out rows; None where there is none that is whole and can read them."""
     if champion is None:
         return None
     try:
         predictor = registry.load(champion).predictor()
         predictor.predict(split.test.head(1))
-    except InputError:
-        return None  # the table has changed since: there is nothing to compare on
+    except (InputError, StoreError):
+        return None  # the table has changed since, or the champion is damaged: there is nothing to compare with
     return predictor
 
 
