@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from mainspring.data import read
 from mainspring.project import Project
 from mainspring.registry import Registry
 from tests.cli.shop import table
@@ -53,8 +54,8 @@ def test_a_file_comes_back_with_predictions(
     done = call_in("predict", "shop", "new.csv", "-o", str(out), where=shop)
     assert (done.code, done.out) == (0, "")
     assert f"25 rows scored, written to {out}" in done.err
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson}[suffix]
-    assert_scored(read(out), shop, pl.read_csv(fresh))
+    found = pl.read_parquet(out) if suffix == "parquet" else read(out)
+    assert_scored(found, shop, pl.read_csv(fresh))
 
 
 def test_through_pipes(shop: Path, fresh: Path) -> None:

@@ -168,6 +168,10 @@ def test_why_lists_the_parts_that_differ(call: Callable[..., Called], shop: Work
 def test_graph_draws_text_and_mermaid(call: Callable[..., Called], shop: Workbench) -> None:
     assert call("graph").out == "raw  source='table.csv'\n└─ total  times=1\n"
     assert call("graph", "--mermaid").out.startswith("flowchart TD\n    step_raw[")
+    assert answered(call, "graph", "total")["steps"] == [
+        {"name": "raw", "inputs": [], "contract": False, "parameters": {"source": "table.csv"}},
+        {"name": "total", "inputs": ["raw"], "contract": False, "parameters": {"times": 1}},
+    ]
 
 
 def test_an_unchanged_run_loads_nothing_heavy(call: Callable[..., Called], shop: Workbench) -> None:
