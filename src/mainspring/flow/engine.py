@@ -32,6 +32,7 @@ from mainspring.flow.pipeline import load_graph
 from mainspring.flow.place import Job, Place
 from mainspring.flow.result import FlowResult, Status, StepOutcome
 from mainspring.flow.source import Sources
+from mainspring.flow.tables import series_of
 from mainspring.ledger.identity import new_id
 from mainspring.ledger.ports.runs import Provenance
 from mainspring.ledger.ports.steps import Output, StepRecord
@@ -157,7 +158,7 @@ class _Driver:
                 provenance=Provenance(commit=commit, dirty=dirty, environment=digest),
             )  # fmt: skip
 
-        self._facts = RunFacts(self.workspace.ledger, self.run, describe)
+        self._facts = RunFacts(self.workspace.ledger, self.run, describe, series=series_of(self.project))
 
     # -- the loop --------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import MainspringError
 from mainspring.core.recording import Silent
+from mainspring.flow.tables import keep_table
 from mainspring.ledger.recorder import RunRecorder
 from mainspring.store.bucket import settle
 
@@ -84,9 +85,13 @@ class Description:
 class RunFacts:
     """The facts of one run. Records are written by a thread of their own, many in one commit, in the order given."""
 
-    def __init__(self, ledger: Ledger, run: str, describe: Callable[[], Description]) -> None:
-        """Record for the run with the id *run*. *describe* is asked once, when there is a first fact to keep."""
+    def __init__(self, ledger: Ledger, run: str, describe: Callable[[], Description], *, series: str = "") -> None:
+        """Record for the run with the id *run*. *describe* is asked once, when there is a first fact to keep.
+
+        *series*: what the names of datasets begin with, see :mod:`mainspring.flow.tables`.
+        """
         self.run = run
+        self._series = series
         self._ledger = ledger
         self._describe = describe
         self._opened = False
@@ -130,9 +135,13 @@ class RunFacts:
         with self._ledger.together():
             self.open()
             for record in self._later:
-                self._ledger.steps.record(record)
+                self._keep(record)
             self._ledger.runs.finish(self.run, status=status)
         self._later.clear()
+
+    def _keep(self, record: StepRecord) -> None:
+        self._ledger.steps.record(record)
+        keep_table(self._ledger, record, self._series)
 
     def _check(self) -> None:
         if self._error is not None:
@@ -154,7 +163,7 @@ class RunFacts:
                         settle(unsettled)
                 with self._ledger.together():
                     for record, _ in done:
-                        self._ledger.steps.record(record)
+                        self._keep(record)
             except Exception as error:  # handed to the engine, which stops
                 self._error = error
 
