@@ -166,6 +166,15 @@ def test_it_keeps_to_its_time_and_searches_big_tables_on_fewer_rows() -> None:
     assert any(note.startswith(f"searched on {account['rows']:,} ") for note in model.meta["notes"])
 
 
+def test_it_keeps_to_its_time_where_nothing_can_be_learned() -> None:
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(random.normal(size=(4_000, 10))).with_columns(y=random.integers(0, 30, 4_000))
+    begun = time.perf_counter()
+    model = search(frame, contract("multiclass"), trials=1_000, seconds=2)
+    assert time.perf_counter() - begun < 8
+    assert len(model.meta["search"]["trials"]) > 1
+
+
 def test_rare_positives_get_a_threshold_for_the_metric() -> None:
     random = np.random.default_rng(0)
     a = random.normal(size=3_000)
@@ -249,6 +258,17 @@ def test_a_rare_class_may_be_missing_from_folds() -> None:
     model = search(frame, contract("multiclass"), trials=6)
     assert model.classes == (0, 1, 2, 9)
     assert all(trial["outcome"] != "failed" for trial in model.meta["search"]["trials"])
+
+
+def test_classes_missing_from_folds_do_not_mislead_the_rounds() -> None:
+    """Rounds are followed by labels: where the learning half lacks a class, those above it must not slip by one."""
+    row = pl.int_range(600)
+    classes = pl.when(row < 5).then(row).otherwise(pl.col("y") + 5).alias("y")
+    frame = table("multiclass", 600, seed=2).with_columns(classes)
+    model = search(frame, contract("multiclass"), trials=2, candidates=["lightgbm"])
+    (trial,) = (each for each in model.meta["search"]["trials"] if each["kind"] == "lightgbm")
+    assert trial["params"]["rounds"] > 20
+    assert trial["mean"] > 0.8
 
 
 def test_a_skewed_target_may_be_learned_on_the_scale_of_its_logarithm() -> None:

@@ -52,6 +52,8 @@ REFIT_SHARE = 0.7
 """The last fit may take so much of the time, even if it then runs over; beyond that it learns from fewer rows."""
 FIT_SHARE = 0.7
 """So much of what a fold takes is spent on the rounds that are kept."""
+GROWTH = {"linear": 1.5}
+"""The time of a fit grows with the rows to this power (default 1): classes take more iterations on a longer table."""
 ABSOLUTE = {"mae", "mape", "median_absolute_error"}
 """Metrics that the median serves better than the mean."""
 MARGIN = 1.5
@@ -227,7 +229,8 @@ def _try_all(
     opening = _opening(kinds, bench.folds[0].shape, done)
     while len(done) < trials:
         kind = opening.pop(0) if opening else _turn(done, bench, kinds, len(done))
-        learned_something = any(trial.outcome == "finished" and trial.kind != "baseline" for trial in done)
+        # what lags even the baseline was learned too: a table without a signal must not take all day
+        learned_something = any(trial.outcome in {"finished", "pruned"} and trial.kind != "baseline" for trial in done)
         if learned_something and not pace.allows(kind, bench.guess(kind, {})):
             if opening:
                 continue
@@ -331,7 +334,11 @@ def _forget(trial: Trial | None) -> None:
 def _refit_seconds(trial: Trial, bench: Bench, rows: int) -> float:
     """What fitting *trial* once on *rows* will take, judged by its folds, which also followed and answered."""
     one_fold = trial.seconds * min(bench.workers, len(bench.folds)) / len(bench.folds)
-    return FIT_SHARE * one_fold * rows / bench.learned
+    return FIT_SHARE * one_fold * (rows / bench.learned) ** _growth(trial, bench)
+
+
+def _growth(trial: Trial, bench: Bench) -> float:
+    return 1.0 if bench.classes is None else GROWTH.get(trial.kind, 1.0)
 
 
 def _record(run: Recorder, trial: Trial, metric: str) -> None:
@@ -426,7 +433,7 @@ def _rows_to_fit(best: Trial, bench: Bench, target: Target, pace: Pace, *, seed:
     share = pace.seconds * REFIT_SHARE / max(_refit_seconds(best, bench, len(target.y)), 1e-9)
     if share >= 1:
         return target, [f"searched on {searched:,} of {len(target.y):,} rows, fitted on all"]
-    rows = max(searched, int(len(target.y) * share))
+    rows = max(searched, int(len(target.y) * share ** (1 / _growth(best, bench))))
     chosen = np.sort(np.random.default_rng(seed).choice(len(target.y), rows, replace=False))
     part = replace(target, frame=target.frame[chosen], y=target.y[chosen])
     note = f"searched on {searched:,} and fitted on {rows:,} of {len(target.y):,} rows: all would take too long"

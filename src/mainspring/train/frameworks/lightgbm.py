@@ -81,6 +81,7 @@ def follow(
     Gives the loss on the judged rows after each round (less is better), on the learning scale.
     """
     import lightgbm
+    import numpy as np
 
     rate = float(estimator.learning_rate)
     own = _watched(metric, shape)
@@ -91,7 +92,10 @@ def follow(
             raise lightgbm.callback.EarlyStopException(environment.iteration, environment.evaluation_result_list)
 
     patient = lightgbm.early_stopping(max(20, int(3 / rate)), verbose=False)
-    learn(estimator, X, y, shape=shape, params=params, eval_X=judged[0], eval_y=judged[1], callbacks=[patient, stop])
+    truth = judged[1]
+    if shape.classes:  # LightGBM numbers the classes it learns from, but takes those in eval_y as they are
+        truth = np.searchsorted(np.unique(y), truth)
+    learn(estimator, X, y, shape=shape, params=params, eval_X=judged[0], eval_y=truth, callbacks=[patient, stop])
     (history,) = (values[own] for values in estimator.evals_result_.values())
     return [-value for value in history] if own in {"auc", "average_precision"} else list(history)
 
