@@ -136,10 +136,13 @@ def test_a_column_becomes_what_all_its_values_are(cells: list[str], expected: li
     assert table(text.getvalue())["v"].to_list() == expected
 
 
-def test_offsets_move_to_utc_and_a_mix_of_zoned_and_plain_stays_text() -> None:
-    zoned = table("t,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00+02:00,2\n")["t"]
+def test_an_offset_moves_to_utc_and_several_stay_text() -> None:
+    zoned = table("t,v\n2026-01-01T00:00:00Z,1\n2026-01-01T02:00:00+00:00,2\n")["t"]
     assert zoned.dtype == pl.Datetime("us", "UTC")
-    assert zoned[0] - zoned[1] == timedelta(hours=2)
+    assert zoned[1] - zoned[0] == timedelta(hours=2)
+    mixed = "t,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00+02:00,2\n"
+    assert table(mixed)["t"].dtype == pl.String
+    assert "kept as text: times of 2 offsets from UTC: '2026-01-01T00:00:00Z' (row 1) and " in notes(mixed)
     assert table("t,v\n2026-01-01T00:00:00Z,1\n2026-01-01T00:00:00,2\n")["t"].dtype == pl.String
 
 

@@ -106,7 +106,7 @@ def test_without_a_contract_time_is_the_only_date_column() -> None:
         ({"a": [1, 2]}, {"test": 1.5}, "between 0 and 1"),
         ({"a": [1, 2]}, {"by": "rndom"}, "Did you mean random?"),
         ({"t": [1, None]}, {"by": "time", "column": "t"}, "1 of 2 rows have no time"),
-        ({"t": ["x", "y"]}, {"by": "time", "column": "t"}, "must be a date or a number"),
+        ({"t": ["x", "y"]}, {"by": "time", "column": "t"}, "holds text that is no date"),
         ({"t": [5, 5, 5]}, {"by": "time", "column": "t"}, "leaves one part empty"),
         ({"k": list("abcdefgh")}, {"by": "stratified", "column": "k"}, "8 different values in 8 rows"),
         ({"a": [1, 2]}, {"by": "group"}, "needs a column"),

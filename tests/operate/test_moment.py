@@ -50,10 +50,18 @@ def test_text_of_one_format_is_time(texts: list[str], second: Any) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (["2026-01-02", "03/01/2026"], "several formats of dates: '2026-01-02' .* '03/01/2026'"),
-        (["2026-01-02", "soon"], "text that is no date: .*'soon' .no date."),
-        (["2026-01-02T10:00:00+01:00", "2026-01-02T10:00:00+02:00"], "times of 2 zones.*Convert them to one zone"),
-        (["2026-02-30", "2026-02-31"], "not all are dates that exist"),
+        (
+            ["2026-01-02", "03/01/2026"],
+            r"dates in 2 formats: '2026-01-02' \(%Y-%m-%d, row 1\) and '03/01/2026' \(%d/%m/%Y, row 2\)",
+        ),
+        (["2026-01-02", "soon"], r"text that is no date: .*'soon' \(no date, row 2\)"),
+        (
+            ["2026-01-02T10:00:00+01:00", "2026-01-02T10:00:00+02:00"],
+            r"times of 2 offsets from UTC: .*\(row 1\) and .*\(row 2\).*with the same offset",
+        ),
+        (["2026-02-30", "2026-02-31"], "no date"),
+        (["03/04/2026", "01/06/2026", "02/05/2026"], "may begin with the day or the month"),
+        (["31/01/2026", "01/31/2026"], "dates in 2 formats"),
         ([1, None, 3], "missing .or not finite. in 1 of 3 rows"),
         ([1.0, float("inf")], "missing .or not finite. in 1 of 2 rows"),
         ([5, 5, 5], "the same in every row and orders nothing"),

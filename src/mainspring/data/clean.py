@@ -25,6 +25,7 @@ from mainspring.data.step import (
     Whitespace,
     Words,
 )
+from mainspring.data.time_text import one_format
 from mainspring.data.unit import conversions
 
 if TYPE_CHECKING:
@@ -79,15 +80,29 @@ def derive(frame: pl.DataFrame, contract: Contract) -> Recipe:
     dropped where a column is declared unique, because only then a copy is surely no second event.
 
     Two things are read off *frame* and then fixed in the recipe: which date formats occur, and whether commas mark
-    decimals. Raises InputError where day and month of a date column cannot be told apart.
+    decimals. Raises InputError where day and month of a date column cannot be told apart,
+    and where the time of the project has several formats or offsets.
     """
     steps: list[Step] = []
     for column in contract.columns.values():
         series = plain_text(frame[column.name]) if column.name in frame.columns else None
+        if column.name == contract.project.time and column.type in ("date", "datetime"):
+            _refuse_several(series)
         steps.extend(_steps(column, series, is_feature=column.name in contract.features))
     if any(column.unique for column in contract.columns.values()):
         steps.append(Duplicates())
     return Recipe(tuple(steps))
+
+
+def _refuse_several(series: pl.Series | None) -> None:
+    """What orders the rows is not guessed value by value."""
+    import polars as pl
+
+    if series is None or series.dtype != pl.String:
+        return
+    filled = series.set(series.str.strip_chars().is_in([*TYPED_NULLS, ""]), None)
+    if filled.null_count() < filled.len() and not filled.str.contains(r"^\s*\d{8}\s*$").all():
+        one_format(filled)
 
 
 def _steps(column: Column, series: pl.Series | None, *, is_feature: bool) -> Iterator[Step]:

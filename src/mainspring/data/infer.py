@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.core.errors import listed, quote
 from mainspring.data.dates import fitting, is_dated
+from mainspring.data.time_text import ENOUGH_TO_RISE, offsets, shown_offsets
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -42,8 +43,6 @@ _GROUPED = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?")
 _CODE = r"^(?:\+\d{7,}|[+-]?0\d)"
 """Leading zeros and long numbers with a plus are codes (postal, telephone), which a number would mutilate."""
 _MOSTLY = 0.5
-_ENOUGH_TO_RISE = 5
-"""So many different dates in order are no accident (one in 120), and settle whether day or month comes first."""
 
 
 @dataclass(slots=True)
@@ -220,10 +219,17 @@ def _dates(full: pl.Series, findings: Findings) -> pl.Series | None:
     if not read:
         return None
     known, dates = read[0]
+    if known.zoned and len(found := offsets(full)) > 1:
+        findings.kept(
+            full.name,
+            f"times of {len(found)} offsets from UTC: {shown_offsets(full, found)}; "
+            "declare it as datetime in the contract and clean moves them to UTC",
+        )
+        return None
     twins = [(other, parsed) for other, parsed in read if other.format == known.twin]
     if twins and not dates.equals(twins[0][1]):
         rising = [(other, parsed) for other, parsed in (read[0], twins[0]) if parsed.drop_nulls().is_sorted()]
-        if len(rising) != 1 or len(sample) < _ENOUGH_TO_RISE:
+        if len(rising) != 1 or len(sample) < ENOUGH_TO_RISE:
             findings.kept(
                 full.name, f"{quote(sample[0])} may begin with the day or the month, and no value tells which"
             )

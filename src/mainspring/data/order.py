@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import InputError, quote, suggestion
-from mainspring.data.dates import fitting
 from mainspring.data.kind import tokens
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 _CLOCK_WORDS = frozenset({"t", "ts", "time", "timestamp", "date", "datetime", "step", "tick", "epoch", "period"})
 LEAST_MOMENTS = 10
-EXAMPLES = 3
 
 
 def check_time(frame: pl.DataFrame, name: str, columns: Mapping[str, ColumnProfile]) -> str:
@@ -35,15 +33,16 @@ def check_time(frame: pl.DataFrame, name: str, columns: Mapping[str, ColumnProfi
         )
     if column.distinct == 1:
         raise InputError(f"The time column {quote(name)} is the same in every row and orders nothing.")
-    if not (series.dtype.is_numeric() or series.dtype.is_temporal() or column.date_format is not None):
-        raise InputError(_unreadable(series))
-    if column.date_format is not None and not column.date_format.startswith("%Y-%m-%d"):
+    written = None if series.dtype.is_numeric() or series.dtype.is_temporal() else _written(series)
+    if written is not None and not written.startswith("%Y-%m-%d"):
         raise InputError(
-            f"The time column {quote(name)} holds dates as text in the form {column.date_format}. Expected dates, "
+            f"The time column {quote(name)} holds dates as text in the form {written}. Expected dates, "
             "numbers or ISO 8601 text such as 2026-01-31. Clean the table first, or store it as CSV, where the form is "
             "found out."
         )
-    return "its rows come in that order" if _is_ordered(series, column) else "its rows are not in that order yet"
+    if _is_ordered(series, column):
+        return "its rows come in that order"
+    return "its rows do not come in that order, and are sorted by it before anything is cut or replayed"
 
 
 def guess_time(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, but: Sequence[str]) -> tuple[str, str] | None:
@@ -53,9 +52,7 @@ def guess_time(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, but: Se
     and is called a time. Columns in *but* are passed over.
     """
     usable = [c for c in columns if c.name not in but and c.nulls == 0 and c.distinct >= LEAST_MOMENTS]
-    dates = [
-        c for c in usable if c.type in ("date", "datetime") and (c.date_format or "%Y-%m-%d").startswith("%Y-%m-%d")
-    ]
+    dates = [c for c in usable if c.type in ("date", "datetime") and why_not(frame[c.name]) is None]
     for column in (*(c for c in dates if _is_ordered(frame[c.name], c)), *dates):
         order = "rises from row to row" if _is_ordered(frame[column.name], column) else "is the first without gaps"
         return column.name, f"it holds {column.type}s and {order}"
@@ -70,25 +67,28 @@ def guess_time(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, but: Se
     return None
 
 
-def _is_ordered(series: pl.Series, column: ColumnProfile) -> bool:
-    return column.span.ordered if column.span is not None else bool(series.is_sorted())
+def why_not(series: pl.Series) -> str | None:
+    """Why a column of dates written as text cannot order the rows; None where it can, or holds no text."""
+    if series.dtype.is_numeric() or series.dtype.is_temporal():
+        return None
+    try:
+        written = _written(series)
+    except InputError as error:
+        return str(error)
+    return None if written.startswith("%Y-%m-%d") else f"its dates are text in the form {written}"
 
 
-def _unreadable(series: pl.Series) -> str:
-    """Why a text is no time: which forms of dates occur in it, with an example of each."""
+def _written(series: pl.Series) -> str:
     import polars as pl
 
-    texts = series.cast(pl.String, strict=False).drop_nulls().str.strip_chars().unique(maintain_order=True).head(1000)
-    forms: dict[str, list[str]] = {}
-    for text in texts.to_list():
-        found = fitting([text])
-        forms.setdefault(found[0].format if found else "no date", []).append(text)
-    seen = ", ".join(
-        f"{quote(examples[0])} ({form})"
-        for form, examples in sorted(forms.items(), key=lambda f: -len(f[1]))[:EXAMPLES]
-    )
-    several = "in several forms" if len(forms) > 1 else "that is not one form of date"
-    return (
-        f"The time column {quote(series.name)} holds text {several}: {seen}. "
-        "Expected dates of one form, or rising numbers. Clean it first, or name another column."
-    )
+    from mainspring.data.time_text import one_format
+
+    if series.dtype not in (pl.String, pl.Categorical, pl.Enum):
+        raise InputError(
+            f"The time column {quote(series.name)} holds {series.dtype}. Expected dates, or numbers that rise."
+        )
+    return one_format(series).format
+
+
+def _is_ordered(series: pl.Series, column: ColumnProfile) -> bool:
+    return column.span.ordered if column.span is not None else bool(series.is_sorted())

@@ -108,7 +108,7 @@ def propose(
     notes = Notes()
     notes.reasons.append(f"task {inferred}: {why}")
     notes.comment("project.task", why)
-    time = _time(typed, columns, target, time, entity, notes, guess=guess_time)
+    time = _time(table, columns, target, time, entity, notes, guess=guess_time)
     entity = _entity(table, summaries, target, time, entity, notes)
     leaks = suspects(typed, target, time=time, task=inferred, columns=columns)
     roles = {name for name in (target, time, entity) if name is not None}
@@ -154,7 +154,7 @@ def _fitting(task: Task, series: pl.Series) -> Task:
 
 
 def _time(
-    typed: pl.DataFrame,
+    table: pl.DataFrame,
     columns: Sequence[ColumnProfile],
     target: str,
     time: str | None,
@@ -163,24 +163,30 @@ def _time(
     *,
     guess: bool,
 ) -> str | None:
-    from mainspring.data.order import check_time, guess_time
+    from mainspring.data.order import check_time, guess_time, why_not
     from mainspring.data.privacy import personal
 
     if time is not None:
         if time == target:
             raise InputError(f"The time column and the target are both {quote(time)}. Name two different columns.")
-        order = check_time(typed, time, {c.name: c for c in columns})
+        order = check_time(table, time, {c.name: c for c in columns})
         notes.reasons.append(f"time {time}: as asked for; {order}")
         return time
     if not guess:
         return None
-    births = [c.name for c in columns if (what := personal(typed[c.name], c)) is not None and "birth" in what]
-    found = guess_time(typed, columns, but=[name for name in (target, entity, *births) if name is not None])
+    births = [c.name for c in columns if (what := personal(table[c.name], c)) is not None and "birth" in what]
+    for c in columns:
+        if c.type in ("date", "datetime") and (why := why_not(table[c.name])) is not None:
+            notes.reasons.append(f"{c.name} is not taken for the time: {why}")
+    found = guess_time(table, columns, but=[name for name in (target, entity, *births) if name is not None])
     if found is None:
         return None
     taken = {target, entity, found[0]}
     if all(c.name in taken or c.type in ("constant", "id") for c in columns):
-        notes.reasons.append(f"{found[0]} stays a feature: it is the only column to learn from")
+        notes.reasons.append(
+            f"{found[0]} stays a feature: it is the only column to learn from. So rows are held out at random and the "
+            "model fills in between its neighbours; to forecast, add columns known before, such as the value a week ago"
+        )
         return None
     notes.reasons.append(f"time {found[0]}: guessed, because {found[1]}")
     notes.comment("project.time", f"guessed: {found[1]}")
@@ -259,7 +265,8 @@ def _proposal(
         monitor=Monitor(window=window),
     )
     spoken = f"{window:,} rows" if isinstance(window, int) else str(window).removesuffix(", 0:00:00")
-    notes.comment("monitor", f"live rows are judged in windows of {spoken}: about a twentieth of this table each")
+    share = "" if typed.height < WINDOW_ROWS * WINDOWS else ": about a twentieth of this table each"
+    notes.comment("monitor", f"live rows are judged in windows of {spoken}{share}")
     return Proposal(contract, tuple(notes.reasons), leaks, notes.comments)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from mainspring.core.errors import InputError, NotFound, listed, suggestion
 from mainspring.core.frames import as_frame
 from mainspring.data.content import is_opaque
+from mainspring.data.time_text import one_format
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,8 +182,11 @@ def _stratified(codes: np.ndarray[Any, np.dtype[np.uint32]], wanted: int, seed: 
 def _latest(values: pl.Series, wanted: int) -> Mask:
     """The rows at or after the moment whose cut comes nearest to *wanted* rows."""
     import numpy as np
+    import polars as pl
 
     if not (values.dtype.is_temporal() or values.dtype.is_numeric()):
+        if values.dtype in (pl.String, pl.Categorical, pl.Enum):
+            one_format(values)  # says which formats or offsets there are, where they are several
         raise InputError(
             f"Column {values.name} is {values.dtype}, but time must be a date or a number. "
             "Where it holds dates as text, declare it as datetime in the contract and call clean first."

@@ -373,11 +373,15 @@ def _cut(value: str) -> str:
 def _of_dated_text(series: pl.Series, written: DateFormat, *, stored: str) -> ColumnProfile:
     from dataclasses import replace
 
+    from mainspring.data.time_text import offsets, shown_offsets
+
     parsed = written.parse(series.str.strip_chars())
     unread = parsed.null_count() - series.null_count()
     notes = [f"dates written as text in the form {written.format}"]
     if unread:
         notes.append(f"{unread:,} values are not dates of this form")
+    if written.zoned and len(found := offsets(series)) > 1:
+        notes.append(f"times of {len(found)} offsets from UTC: {shown_offsets(series, found)}")
     summary = _of_time(parsed, stored=stored, notes=tuple(notes))
     return replace(summary, nulls=series.null_count(), date_format=written.format)
 

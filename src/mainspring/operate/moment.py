@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mainspring.core.errors import InputError, listed, quote, suggestion
+from mainspring.core.errors import InputError, quote, suggestion
 
 if TYPE_CHECKING:
     import polars as pl
 
 ClockKind: TypeAlias = Literal["number", "date", "datetime"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXAMPLES = 2
-_ZONE = re.compile(r"(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,57 +94,14 @@ def _read(series: pl.Series) -> Moments:
 def _read_text(texts: pl.Series) -> Moments:
     import polars as pl
 
+    from mainspring.data.time_text import one_format
+
     numbers = texts.cast(pl.Float64, strict=False)
     if not numbers.null_count():
         return Moments("number", numbers, "the numbers were written as text")
-    distinct = texts.unique(maintain_order=True).to_list()
-    formats = _formats(texts.name, distinct)
-    _one_zone(texts.name, distinct)
-    for known in formats:
-        values = known.parse(texts)
-        if not values.null_count():
-            note = f"read by the format {known.format}"
-            if len(formats) > 1 and known.twin is not None:
-                note += "; day and month could be exchanged"
-            if values.dtype == pl.Date:
-                return Moments("date", values, note)
-            zoned = getattr(values.dtype, "time_zone", None) is not None
-            return Moments("datetime", values.dt.replace_time_zone(None), f"{note}, in UTC" if zoned else note)
-    raise InputError(
-        f"The time column {quote(texts.name)} holds texts such as {quote(distinct[0])}, but not all are dates that "
-        "exist. Clean it first, or name another column."
-    )
-
-
-def _formats(name: str, distinct: list[str]) -> list[Any]:
-    """The formats that all texts fit. Raises InputError that shows an example of each format met."""
-    from mainspring.data.dates import fitting
-
-    if found := fitting(distinct):
-        return found
-    forms: dict[str, list[str]] = {}
-    for text in distinct[:10_000]:
-        fit = fitting([text])
-        forms.setdefault(fit[0].format if fit else "no date", []).append(text)
-    # a day above 12 tells day-first from month-first; texts that fit both are explained by the commoner one
-    order = sorted(forms.items(), key=lambda item: (item[0] == "no date", -len(item[1])))
-    shown = listed(f"{quote(examples[0])} ({form})" for form, examples in order[: _EXAMPLES + 1])
-    what = "several formats of dates" if len(forms) - ("no date" in forms) > 1 else "text that is no date"
-    raise InputError(
-        f"The time column {quote(name)} holds {what}: {shown}. Expected one format throughout, or rising numbers. "
-        "Clean the column first, or name another one."
-    )
-
-
-def _one_zone(name: str, distinct: list[str]) -> None:
-    zones: dict[str, str] = {}
-    for text in distinct:
-        # a date alone may end like an offset (2012-10-05): a zone follows a time of day
-        found = _ZONE.search(text) if ":" in text else None
-        zones.setdefault(found[1] if found else "none", text)
-    if len(zones) > 1:
-        shown = listed(f"{quote(example)} ({zone})" for zone, example in list(zones.items())[:3])
-        raise InputError(
-            f"The time column {quote(name)} holds times of {len(zones)} zones: {shown}. Convert them to one zone, UTC "
-            "for instance, before the rows are put in order."
-        )
+    known = one_format(texts)
+    values = known.parse(texts)
+    note = f"read by the format {known.format}"
+    if values.dtype == pl.Date:
+        return Moments("date", values, note)
+    return Moments("datetime", values.dt.replace_time_zone(None), f"{note}, in UTC" if known.zoned else note)
