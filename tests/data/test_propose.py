@@ -213,7 +213,8 @@ def test_a_lone_date_stays_a_feature_unless_it_was_asked_for_as_the_time() -> No
     found = propose(frame, name="p", target="load")
     assert found.contract.project.time is None
     assert found.contract.features == ("when",)
-    assert "when stays a feature: it is the only column to learn from" in found.reasons
+    (said,) = (reason for reason in found.reasons if reason.startswith("when stays a feature"))
+    assert "the only column to learn from. So rows are held out at random" in said
     with pytest.raises(InputError, match="No column is left"):
         propose(frame, name="p", target="load", time="when")
 
@@ -231,6 +232,39 @@ def test_a_category_of_fifty_thousand_levels_lists_none() -> None:
     codes = [f"c{i}" for i in rng.integers(0, 50_000, 120_000)]
     column = propose({"code": codes, "y": rng.integers(0, 2, 120_000)}, name="p", target="y").contract.columns["code"]
     assert (column.type, column.categories) == ("category", None)
+
+
+def test_a_bound_is_beyond_guessing_where_no_column_helps() -> None:
+    random = np.random.default_rng(1)
+    frame = pl.DataFrame({"a": random.normal(size=900), "y": random.integers(0, 30, 900).astype(str)})
+    must = propose(frame, name="p", target="y").contract.requirements[0]
+    floor = baseline(frame, "y", "multiclass", ["a"])
+    assert must.at_least is not None
+    assert floor.trivial < must.at_least < floor.trivial + 0.0101
+
+    noise = frame.with_columns(y=pl.Series(random.normal(size=900)))
+    must = propose(noise, name="p", target="y").contract.requirements[0]
+    assert must.at_most is not None
+    assert 0.99 * baseline(noise, "y", "regression", ["a"]).trivial < must.at_most
+    assert must.at_most < baseline(noise, "y", "regression", ["a"]).trivial
+
+    coin = frame.with_columns(y=pl.Series(random.integers(0, 2, 900)))
+    assert propose(coin, name="p", target="y").contract.requirements[0].at_least == 0.51
+
+
+def test_groups_too_small_to_be_judged_get_no_fairness_requirement() -> None:
+    random = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "sex": ["f"] * 960 + ["m"] * 40,
+            "a": random.normal(size=1_000),
+            "y": random.integers(0, 2, 1_000),
+        }
+    )
+    found = propose(frame, name="p", target="y")
+    assert all(requirement.by is None for requirement in found.contract.requirements)
+    (said,) = (reason for reason in found.reasons if reason.startswith("no fairness requirement"))
+    assert said == "no fairness requirement by sex: fewer than two groups have the 160 rows that a comparison takes"
 
 
 def test_windows_fit_the_table() -> None:

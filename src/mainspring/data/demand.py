@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mainspring.data.declare import Notes, tidy
 from mainspring.report.table import cell
@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from mainspring.data.baseline import Baseline
     from mainspring.data.summary import ColumnProfile
 
-FAIR_GROUPS = (2, 10)
-FAIR_ROWS = 30
+LEAST_FAIR_GROUPS = 2
+FAIR_GROUPS = 10
+"""A column of more values than this has to be cut into groups by hand."""
+FAIR_ROWS = 160
+"""A group this large has about 40 rows in the quarter that is held out; 30 are needed to be judged."""
 FAIR_GAP = 0.1
 """A gap of a tenth between groups is what the field's rules of thumb allow; the project has to set its own."""
 BEHIND_CHAMPION = {"roc_auc": 0.005, "accuracy": 0.005}
@@ -40,21 +43,18 @@ def quality(floor: Baseline, notes: Notes) -> list[Requirement]:
     alone = f"{floor.column} alone {cell(floor.value)}" if floor.column is not None else "no single column beats it"
     why = f"guessing gives {cell(floor.trivial)} {where}, {alone}"
     cautious = max(floor.low, floor.trivial) if higher else min(floor.high, floor.trivial)
-    least, good = (floor.trivial + cautious) / 2, cautious
-    demands: list[Requirement] = []
-    if higher:
-        demands.append(Requirement(metric=floor.metric, at_least=_down(least), why="Clearly better than guessing"))
-        good = _down(good)
+    if cautious == floor.trivial:
+        least = good = _beyond(floor.trivial, higher=higher)
+        how = "better than guessing" + (", as no single column surely is" if floor.column is not None else "")
     else:
-        demands.append(Requirement(metric=floor.metric, at_most=_up(least), why="Clearly better than guessing"))
-        good = _up(good)
-    notes.say(
-        "require.0", f"{demands[0].name}: half of the way to the best single column ({why}). Raise it as you learn"
-    )
-    if floor.column is not None and good != demands[0].bound:
+        ends = ((floor.trivial + cautious) / 2, cautious)
+        least, good = (_tidied(end, floor.trivial, higher=higher) for end in ends)
+        how = "half of the way to the best single column"
+    demands = [_bound(floor.metric, least, higher=higher, why="Clearly better than guessing")]
+    notes.say("require.0", f"{demands[0].name}: {how} ({why}). Raise it as you learn")
+    if good != least:
         better = f"At least as good as the column {floor.column} alone"
-        low, high = (good, None) if higher else (None, good)
-        demands.append(Requirement(metric=floor.metric, at_least=low, at_most=high, priority="should", why=better))
+        demands.append(_bound(floor.metric, good, higher=higher, why=better, priority="should"))
     behind = BEHIND_CHAMPION[floor.metric] if higher else _up(BEHIND_CHAMPION_SHARE * floor.value, digits=1)
     notes.comment(f"require.{len(demands)}", "on the same rows; judged once there is a champion")
     step = "No step back when a version is replaced"
@@ -62,8 +62,35 @@ def quality(floor: Baseline, notes: Notes) -> list[Requirement]:
     return demands
 
 
-def _down(value: float) -> float:
-    return tidy(math.floor(value * 100 + 1e-9) / 100)
+def _bound(
+    metric: str, value: float, *, higher: bool, why: str, priority: Literal["must", "should"] = "must"
+) -> Requirement:
+    from mainspring.contract import Requirement
+
+    least, most = (value, None) if higher else (None, value)
+    return Requirement(metric=metric, at_least=least, at_most=most, priority=priority, why=why)
+
+
+def _tidied(value: float, trivial: float, *, higher: bool) -> float:
+    """Rounded towards guessing, to as few digits as leave it better than guessing."""
+    for digits in range(2, 12):
+        rounded = tidy(math.floor(value * 10**digits + 1e-9) / 10**digits) if higher else _up(value, digits=digits + 1)
+        if rounded > trivial if higher else rounded < trivial:
+            return rounded
+    return value
+
+
+def _beyond(trivial: float, *, higher: bool) -> float:
+    """The next number of few digits that is better than guessing."""
+    if trivial <= 0 and not higher:
+        return 0.0
+    for digits in range(2, 12):
+        step = 10.0**-digits if higher else 10.0 ** (math.floor(math.log10(trivial)) - digits)
+        near = round(trivial / step, 6)
+        found = tidy((math.floor(near) + 1 if higher else math.ceil(near) - 1) * step)
+        if found < 1 or not higher:
+            return found
+    return trivial
 
 
 def _up(value: float, *, digits: int = 3) -> float:
@@ -91,11 +118,15 @@ def fairness(
 
     found: list[Requirement] = []
     uncut: list[str] = []
+    small: list[str] = []
     for name in (c.name for c in declared.values() if c.sensitive and task == "binary" and not columns[c.name].empty):
         groups = typed[name].drop_nulls().value_counts(name="rows")
         large = groups.filter(groups["rows"] >= FAIR_ROWS).height
-        if not FAIR_GROUPS[0] <= groups.height <= FAIR_GROUPS[1] or large < FAIR_GROUPS[0]:
+        if groups.height > FAIR_GROUPS:
             uncut.append(f"{name} ({groups.height:,} values)")
+            continue
+        if large < LEAST_FAIR_GROUPS:
+            small.append(name)
             continue
         text = f"the positives of all {groups.height} groups should be found equally often"
         notes.comment(f"require.{after + len(found)}", f"{FAIR_GAP:g} is a rule of thumb: set your own")
@@ -115,4 +146,7 @@ def fairness(
         )
     if uncut:
         notes.reasons.append(f"no fairness requirement by {', '.join(uncut)}: cut it into a few groups to set one")
+    if small:
+        few = f"fewer than two groups have the {FAIR_ROWS} rows that a comparison takes"
+        notes.reasons.append(f"no fairness requirement by {', '.join(small)}: {few}")
     return found
