@@ -334,7 +334,7 @@ def _forget(trial: Trial | None) -> None:
 def _refit_seconds(trial: Trial, bench: Bench, rows: int) -> float:
     """What fitting *trial* once on *rows* will take, judged by its folds, which also followed and answered."""
     one_fold = trial.seconds * min(bench.workers, len(bench.folds)) / len(bench.folds)
-    return FIT_SHARE * one_fold * (rows / bench.learned) ** _growth(trial, bench)
+    return FIT_SHARE * one_fold * math.pow(rows / bench.learned, _growth(trial, bench))
 
 
 def _growth(trial: Trial, bench: Bench) -> float:
@@ -433,7 +433,7 @@ def _rows_to_fit(best: Trial, bench: Bench, target: Target, pace: Pace, *, seed:
     share = pace.seconds * REFIT_SHARE / max(_refit_seconds(best, bench, len(target.y)), 1e-9)
     if share >= 1:
         return target, [f"searched on {searched:,} of {len(target.y):,} rows, fitted on all"]
-    rows = max(searched, int(len(target.y) * share ** (1 / _growth(best, bench))))
+    rows = max(searched, int(len(target.y) * math.pow(share, 1 / _growth(best, bench))))
     chosen = np.sort(np.random.default_rng(seed).choice(len(target.y), rows, replace=False))
     part = replace(target, frame=target.frame[chosen], y=target.y[chosen])
     note = f"searched on {searched:,} and fitted on {rows:,} of {len(target.y):,} rows: all would take too long"
