@@ -105,6 +105,32 @@ def test_a_model_is_judged_and_registered_once(shop: Workbench, call_in: Call) -
     assert versions(shop) == [1, 2]
 
 
+def test_a_run_says_what_it_read_and_what_came_of_it(shop: Workbench, call_in: Call) -> None:
+    first = ran(call_in, shop)
+    assert next(iter(first["metrics"])) == "roc_auc", "what the contract asks for comes first"
+    again = ran(call_in, shop)
+    for run in (first["run"], again["run"]):
+        shown = json.loads(call_in("runs", "show", run, "--json", where=shop.root).out)
+        assert shown["tags"] == {"model": "shop/1"}
+        assert shown["metrics"]["roc_auc"] == first["metrics"]["roc_auc"]["value"]
+        assert [(one["name"], one["version"], one["rows"]) for one in shown["data"]] == [("raw", 1, 400)]
+    assert "raw/1" in call_in("runs", "show", where=shop.root).out
+    assert "roc_auc 0." in call_in("runs", "list", where=shop.root).out.splitlines()[1].partition("finished")[2]
+
+    rows = (shop.root / "shop.csv").read_text(encoding="utf-8").splitlines()
+    shop.write("shop.csv", "\n".join(rows[:-20]))
+    ran(call_in, shop)
+    differing = json.loads(call_in("runs", "diff", first["run"], "--json", where=shop.root).out)["differences"]
+    assert {"what": "data", "name": "raw", "before": "raw/1", "after": "raw/2"} in differing
+    assert {"what": "tag", "name": "model", "before": "shop/1", "after": "shop/2"} in differing
+    listed = json.loads(call_in("data", "list", "--json", where=shop.root).out)
+    assert [(one["name"], one["version"], one["rows"], one["source"]) for one in listed] == [
+        ("raw", 2, 380, "shop.csv")
+    ]
+    diff = call_in("data", "diff", "raw/1", "raw/2", where=shop.root)
+    assert "400 rows before, 380 rows after" in diff.out
+
+
 def test_two_models_or_none_to_judge_release_nothing(shop: Workbench, call_in: Call) -> None:
     shop.pipeline(
         PIPELINE + "\n@step\ndef other(parts, contract):\n    return fit(parts.train, contract, kind='linear')\n"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mainspring import __version__
+from mainspring.contract.metric import primary
 from mainspring.core.digest import digest_text
 from mainspring.core.errors import NotFound
 from mainspring.core.progress import progress
@@ -57,7 +59,21 @@ def released(project: Project, result: FlowResult) -> Released | None:
         "mainspring": __version__,
     }
     key = digest_text("\n".join(["mainspring release 1", *(f"{name}\t{parts[name]}" for name in sorted(parts))]))
-    return _remembered(result, key) or _register(project, result, model, split, key, parts)
+    done = _remembered(result, key, project) or _register(project, result, model, split, key, parts)
+    _note(result, done)
+    return done
+
+
+def _note(result: FlowResult, done: Released) -> None:
+    """Say in the run which version it ended in and how good that is, so that runs can be told apart."""
+    from mainspring.ledger.ports.runs import Point
+
+    known = {name: one["value"] for name, one in done.metrics.items() if not math.isnan(one["value"])}
+    result.workspace.ledger.runs.log(
+        result.run,
+        metrics=[Point(name=name, value=value) for name, value in known.items()],
+        tags={"model": f"{done.name}/{done.version}"},
+    )
 
 
 def _candidate(result: FlowResult) -> tuple[str, str] | None:
@@ -90,7 +106,7 @@ def _type(result: FlowResult, step: str) -> str:
     return result.outputs[step].type if step in result.outputs else ""
 
 
-def _remembered(result: FlowResult, key: str) -> Released | None:
+def _remembered(result: FlowResult, key: str, project: Project) -> Released | None:
     record = result.workspace.ledger.steps.find(key)
     if record is None:
         return None
@@ -99,7 +115,8 @@ def _remembered(result: FlowResult, key: str) -> Released | None:
         version = result.workspace.ledger.models.get(name, int(number))
     except (NotFound, ValueError):
         return None
-    return _told(version, is_known=True, note=record.parts.get("note", ""), report=record.parts.get("report", ""))
+    note, report = record.parts.get("note", ""), record.parts.get("report", "")
+    return _told(version, project, is_known=True, note=note, report=report)
 
 
 def _register(
@@ -119,16 +136,20 @@ def _register(
             parts={**parts, "released": f"{version.name}/{version.version}", "note": done.reason, "report": report},
         )
     )  # fmt: skip
-    return _told(version, is_known=False, note=done.reason, report=report)
+    return _told(version, project, is_known=False, note=done.reason, report=report)
 
 
-def _told(version: ModelVersion, *, is_known: bool, note: str, report: str) -> Released:
+def _told(version: ModelVersion, project: Project, *, is_known: bool, note: str, report: str) -> Released:
+    """The version for people and scripts: the metrics that the contract asks for come first."""
+    contract = project.contract
+    asked = [*(one.metric for one in contract.requirements), primary(contract.project.task)]
+    names = [name for name in dict.fromkeys([*asked, *version.metrics]) if name in version.metrics]
     return Released(
         name=version.name,
         version=version.version,
         metrics={
             name: {"value": one.value, "low": one.low, "high": one.high, "rows": one.rows}
-            for name, one in version.metrics.items()
+            for name, one in ((name, version.metrics[name]) for name in names)
         },
         verdicts=[dict(one) for one in version.evidence.get("verdicts", ())],
         is_known=is_known,

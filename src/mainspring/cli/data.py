@@ -460,16 +460,17 @@ def _brief(version: DatasetVersion) -> dict[str, Any]:
 
 
 def _print_versions(versions: Any, *, named: bool) -> None:
-    from rich.table import Table
+    from rich.markup import escape
 
-    from mainspring.cli._output import out
+    from mainspring.cli._table import print_table, table
     from mainspring.core.digest import SHORT
 
-    table = Table(*(["dataset"] if named else []), "version", "rows", "created", "digest", "from", box=None)
+    headers = [*(["dataset"] if named else []), "version", "rows", "created", "digest", "from"]
+    rows = table(*headers, right=["version", "rows"])
     for version in versions:
         row = [str(version.version), f"{version.rows:,}", f"{version.created:%Y-%m-%d %H:%M}", version.digest[:SHORT]]
-        table.add_row(*([version.name] if named else []), *row, version.source)
-    out().print(table)
+        rows.add_row(*([escape(version.name)] if named else []), *row, escape(version.source))
+    print_table(rows)
 
 
 def _print_schema(version: DatasetVersion) -> None:

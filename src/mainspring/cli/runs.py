@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mainspring.ledger import Ledger
-    from mainspring.ledger.ports import Run, StepRecord
+    from mainspring.ledger.ports import DatasetVersion, Run, StepRecord
 
 app = App(name="runs", help="Runs: what was tried, what came out, and what differs.", help_format="markdown")
 
@@ -22,6 +22,8 @@ SHORT = 12
 """So many digits of a run's id are shown; fewer are enough to name it."""
 _COLOURS = {"finished": "green", "failed": "red", "killed": "red", "running": "yellow", "pruned": "dim"}
 _LATEST = "latest"
+_FIRST = ("roc_auc", "rmse", "accuracy")
+"""Of many metrics these are shown in the list: the ones that models of the three tasks are chosen by."""
 
 Name = Annotated[str, Parameter(help="A run's id or the beginning of one, or 'latest'.")]
 
@@ -84,17 +86,20 @@ def show(run: Name = _LATEST, /, *, workspace: Where = None, json: Json = False)
         found = _find(ledger, run)
         steps = ledger.steps.of_run(found.id)
         artifacts = ledger.artifacts.of_run(found.id)
+        data = _data(ledger, found)
         children = ledger.runs.search(RunQuery(parent=found.id, limit=0)).total
     if json:
         made = [{"name": a.name, "type": a.type, "digest": a.digest, "size": a.size} for a in artifacts]
-        emit_json(_plain(found) | {"steps": [_step(each) for each in steps], "artifacts": made, "children": children})
+        tables = [{"name": v.name, "version": v.version, "rows": v.rows, "digest": v.digest} for v in data.values()]
+        rest = {"steps": [_step(each) for each in steps], "data": tables, "artifacts": made, "children": children}
+        emit_json(_plain(found) | rest)
         return
-    _print_run(out(), found, steps, children)
+    _print_run(out(), found, steps, data, children)
 
 
 @app.command
 def diff(before: Name, after: Name = _LATEST, /, *, workspace: Where = None, json: Json = False) -> None:
-    """Show what differs between two runs: code, environment, parameters, steps and metrics."""
+    """Show what differs between two runs: code, environment, parameters, data, steps and metrics."""
     from mainspring.cli._output import emit_json, out
 
     with opened(workspace) as place:
@@ -170,6 +175,8 @@ def _differences(ledger: Ledger, one: Run, other: Run) -> list[dict[str, Any]]:
     compare("code", *code)
     compare("environment", {"digest": one.provenance.environment}, {"digest": other.provenance.environment})
     compare("parameter", dict(one.params), dict(other.params))
+    data = ({name: f"{name}/{table.version}" for name, table in _data(ledger, run).items()} for run in (one, other))
+    compare("data", *data)
     steps = [{each.step: each for each in ledger.steps.of_run(run.id)} for run in (one, other)]
     compare("step", *({name: each.status for name, each in part.items()} for part in steps))
     for name in sorted(steps[0].keys() & steps[1].keys()):
@@ -179,6 +186,13 @@ def _differences(ledger: Ledger, one: Run, other: Run) -> list[dict[str, Any]]:
     return found
 
 
+def _data(ledger: Ledger, run: Run) -> dict[str, DatasetVersion]:
+    """The dataset versions that the run read or made, by the name of the dataset."""
+    made = {each.digest for each in ledger.artifacts.of_run(run.id)}
+    versions = (each for name in ledger.datasets.names() for each in reversed(ledger.datasets.versions(name)))
+    return {each.name: each for each in versions if each.digest in made}
+
+
 def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
@@ -186,12 +200,15 @@ def _is_nan(value: object) -> bool:
 def _print_runs(runs: tuple[Run, ...]) -> None:
     rows = table("run", "name", "kind", "status", "started", "seconds", "metrics", right=["seconds"])
     for run in runs:
-        metrics = "  ".join(f"{name} {value:.4g}" for name, value in list(run.metrics.items())[:3])
+        names = [name for name in dict.fromkeys([*_FIRST, *run.metrics]) if name in run.metrics]
+        metrics = "  ".join(f"{name} {run.metrics[name]:.4g}" for name in names[:3])
         rows.add_row(run.id[:SHORT], run.name, run.kind, _status(run), _when(run), _seconds(run), metrics)
     print_table(rows)
 
 
-def _print_run(console: Console, run: Run, steps: tuple[StepRecord, ...], children: int) -> None:
+def _print_run(
+    console: Console, run: Run, steps: tuple[StepRecord, ...], data: dict[str, DatasetVersion], children: int
+) -> None:
     from rich.markup import escape
 
     code = run.provenance
@@ -210,6 +227,11 @@ def _print_run(console: Console, run: Run, steps: tuple[StepRecord, ...], childr
             for name, value in facts.items():
                 rows.add_row(escape(name), escape(_short(value)))
             print_table(rows)
+    if data:
+        rows = table("data", "rows", "from", right=["rows"])
+        for version in data.values():
+            rows.add_row(f"{escape(version.name)}/{version.version}", f"{version.rows:,}", escape(version.source))
+        print_table(rows)
     if steps:
         rows = table("step", "status", "seconds", "key", "", right=["seconds"])
         for each in steps:

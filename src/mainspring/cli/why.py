@@ -19,6 +19,7 @@ _SHORT = 12
 
 def why(
     step: Annotated[str, Parameter(help="The step's name.")],
+    /,
     *,
     set: Set = None,  # noqa: A002  # the flag's name
     json: Json = False,
