@@ -118,6 +118,16 @@ def test_groups_are_compared_and_small_ones_named(
     assert (lonely.result, lonely.reason) == ("fail", "fewer than two groups of sex have 30 rows")
 
 
+def test_groups_that_are_alike_because_nothing_is_found_are_not_called_fair_in_silence(
+    frame: pl.DataFrame, truth: list[str], predictions: Predictions
+) -> None:
+    requirement = Requirement(metric="equal_opportunity_difference", by="sex", at_most=0.1)
+    verdict = one(requirement, truth, said(np.full(ROWS, 0.1)), frame)
+    assert (verdict.result, verdict.value) == ("pass", 0.0)
+    assert verdict.reason.startswith("the model calls no row positive, so there is nothing to compare; left out")
+    assert "nothing to compare" not in one(requirement, truth, predictions, frame).reason
+
+
 def test_a_champion_is_compared_on_the_same_rows(
     frame: pl.DataFrame, truth: list[str], predictions: Predictions
 ) -> None:

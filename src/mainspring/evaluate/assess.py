@@ -107,7 +107,7 @@ def evaluate(
         verdicts=judged,
         notes=_notes(frame, outcome),
     )
-    progress("evaluate", 5, 5, "evaluated")
+    progress("evaluate", 5, 5, f"judged on {len(outcome):,} rows")
     return done
 
 

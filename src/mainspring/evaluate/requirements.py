@@ -175,7 +175,9 @@ def _checked(
     """Measure, and sort out what a value that is not a number means."""
     measured = _one(requirement, rows, outcomes, groups)
     if not math.isnan(measured.value):
-        return measured, note
+        empty = groups is not None and not (outcomes[0].decided == 1).any()
+        said = "the model calls no row positive, so there is nothing to compare" if empty else ""
+        return measured, "; ".join(part for part in (said, note) if part)
     if _is_broken(outcomes[0]):
         return measured, "a prediction is not a number"
     why = _undefined(requirement, outcomes[0], groups, rows.setting.minimum_rows)
