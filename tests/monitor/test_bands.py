@@ -85,3 +85,11 @@ def test_shares_of_nothing_prove_nothing() -> None:
     assert bands.share_chance(0, 0, 5, 10) == bands.share_chance(5, 10, 0, 0) == 1.0
     assert bands.share_chance(0, 10, 0, 10) == bands.share_chance(10, 10, 10, 10) == 1.0
     assert bands.share_chance(5, 10, 0, 1_000, sides=1) == 1.0
+
+
+@pytest.mark.parametrize("counts", [[22_000, 0], [22_000, 0, 0], [5, 0, 0, 0, 0, 0]])
+@pytest.mark.parametrize("rows", [1, 200, 2_000])
+def test_bins_that_the_reference_left_empty_have_a_law_too(counts: list[int], rows: int) -> None:
+    for law in bands.divergences(np.array(counts), sum(counts), rows):
+        assert 0.0 < law.chance(3.0) < 1.0
+        assert math.isfinite(law.bound(0.01))

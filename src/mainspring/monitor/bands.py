@@ -175,6 +175,10 @@ def _rounded(rows: int) -> int:
     return round(2 ** (round(4 * math.log2(rows)) / 4)) if rows > 1 else rows
 
 
+_STILL = 1e-9
+"""What varies by less than this share of its square does not vary: all rows fall into one bin."""
+
+
 @lru_cache(maxsize=4096)
 def _resampled(shares: tuple[float, ...], n: int, m: int) -> tuple[ChiSquare, ChiSquare]:
     p = np.asarray(shares)
@@ -190,6 +194,7 @@ def _resampled(shares: tuple[float, ...], n: int, m: int) -> tuple[ChiSquare, Ch
 def _matched(drawn: Floats, degrees: int) -> ChiSquare:
     """The scaled chi-square law with the mean and the variance of what was drawn."""
     mean, variance = float(drawn.mean()), float(drawn.var())
-    if mean < degrees / 2:  # bins that the reference left empty hardly vary; the plain law errs towards silence
+    # bins that the reference left empty hardly vary, or not at all; the plain law errs towards silence
+    if mean < degrees / 2 or variance <= _STILL * mean * mean:
         return ChiSquare(1.0, float(degrees))
     return ChiSquare(variance / (2 * mean), 2 * mean * mean / variance)
