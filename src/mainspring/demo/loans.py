@@ -111,7 +111,7 @@ def simulate(*, seed: int = 7, weeks: int = 104, applications: int = 420) -> His
     # more people borrow before the summer and before the end of the year
     season = 1 + 0.15 * np.sin(2 * np.pi * (week - 8) / 52) + 0.1 * np.sin(4 * np.pi * (week - 3) / 52)
     counts = rng.poisson(applications * season)
-    days = np.repeat(week * 7, counts) + np.sort(rng.integers(0, 7, counts.sum()))
+    days = np.repeat(week * 7, counts) + rng.integers(0, 7, counts.sum())
     days.sort()
     n = len(days)
     during = {event.kind: _within(days, event) for event in scheduled}
@@ -157,7 +157,7 @@ def _applicants(
     winter = np.cos(2 * np.pi * days / 364)
     purpose = np.array(PURPOSES)[
         np.argmax(
-            np.log([0.34, 0.22, 0.1, 0.16, 0.18]) + rng.gumbel(size=(n, 5)) - np.outer(winter, [0, 0, 0.1, 0.6, 0]),
+            np.log([0.34, 0.22, 0.1, 0.16, 0.18]) + rng.gumbel(size=(n, 5)) - np.outer(winter, [0, 0, 0.1, 0.25, 0]),
             axis=1,
         )
     ]

@@ -190,7 +190,7 @@ def _of_column(column: ColumnDrift) -> list[Signal]:
             Signal(
                 name=_PLAIN[name], kind="data quality", column=column.name, value=share,
                 low=0.0, high=column.band.get(name), breached=name in column.outside, rows=column.rows,
-                text=f"{share:.1%} of {column.name} {_SAYS[name]}{_named(column) if name == 'unseen' else ''}",
+                text=f"{share:.1%} of {column.name} {_SAYS[name]}{_beside(name, column)}",
             )
         )  # fmt: skip
     return found
@@ -207,6 +207,12 @@ _SAYS = {
 def _moved(column: ColumnDrift) -> str:
     before, after = column.before.get("mean"), column.after.get("mean")
     return "" if before is None or after is None else f": mean {after:.4g}, was {before:.4g}"
+
+
+def _beside(name: str, column: ColumnDrift) -> str:
+    if name == "unseen":
+        return _named(column)
+    return f", {column.before['nulls']:.1%} was usual" if name == "nulls" and "nulls" in column.before else ""
 
 
 def _named(column: ColumnDrift) -> str:

@@ -23,10 +23,10 @@ from mainspring.operate.learner import REHEARSALS, Learner, SpanFits
 from mainspring.operate.loop import Loop, Step
 from mainspring.operate.memory import MemoryIncidents
 from mainspring.operate.policy import Policy
-from mainspring.operate.rehearsal import Arm, Backtest, Period, Spell
+from mainspring.operate.rehearsal import Arm, Backtest, Passed, Period, Spell
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from datetime import timedelta
 
     import polars as pl
@@ -79,6 +79,7 @@ def backtest(
     metric: str | None = None,
     incidents: Incidents | None = None,
     seed: int = 0,
+    watch: Callable[[Passed], None] | None = None,
 ) -> Backtest:
     """Replay the history in *data*, a frame or a file that :func:`mainspring.data.read` reads, in the order of time.
 
@@ -86,7 +87,7 @@ def backtest(
     *window* rows or duration. *contract* gives target, time, features, requirements, window and policy where they are
     not said; without one, *target* and *time* must be, and every other column but those in *ignore* is a feature.
     Labels are known *label_delay* rows, or that time, after their row; without a delay, when their window has ended.
-    *incidents*: where they are kept (default: in memory).
+    *incidents*: where they are kept (default: in memory). *watch* is called after every window.
 
     Raises InputError or NotFound for data or settings that cannot be used.
     """
@@ -111,6 +112,7 @@ def backtest(
         metric=_metric(metric, history.contract.project.task),
         port=incidents,
         seed=seed,
+        watch=watch,
     )
     return replay.run(notes)
 
@@ -185,6 +187,7 @@ class _Replay:
         metric: str,
         port: Incidents | None,
         seed: int,
+        watch: Callable[[Passed], None] | None,
     ) -> None:
         self._history, self._start, self._stretches, self._delay = history, start, stretches, delay
         self._frame, self._contract = history.frame, history.contract
@@ -194,6 +197,7 @@ class _Replay:
         self._clock = SimulatedClock(history.moments.clock(start - 1))
         self._port = port or MemoryIncidents(self._clock)
         self._steps: list[Step] = []
+        self._watch = watch
 
     def run(self, notes: list[str]) -> Backtest:
         """Replay every window for the three of them."""
@@ -287,6 +291,15 @@ class _Replay:
             always.retrain(known)
         text = f"{where}: {step.decision.action}" + ("" if step.retrained is None else f", version {step.version}")
         progress("backtest", place + 1, len(self._stretches), text)
+        if self._watch is not None:
+            opened = tuple(self._port.get(number) for number in step.opened)
+            count = len(self._stretches)
+            self._watch(
+                Passed(
+                    place=place + 1, windows=count, start=where, rows=stretch.rows, step=step, opened=opened,
+                    open=loop.incidents,
+                )
+            )  # fmt: skip
         return said
 
     def _looped(self, loop: Loop, said: list[Predictions]) -> _Runner:

@@ -28,16 +28,23 @@ _METHOD = (
 )
 
 
-def page(result: Backtest) -> str:
-    """The report of a rehearsal as one HTML text that opens offline."""
+def page(
+    result: Backtest, *, title: str = "", subtitle: str = "", sections: Sequence[tuple[str, Sequence[Any]]] = ()
+) -> str:
+    """The report of a rehearsal as one HTML text that opens offline.
+
+    *title* and *subtitle* replace its own; *sections*, headings with their parts, come after the picture.
+    """
     tone = "warn" if not math.isfinite(result.gain) else "good" if result.gain > 0 else "bad"
     report = Page(
-        f"What the model of {result.contract.project.name} would have lived through",
-        subtitle=_subtitle(result),
+        title or f"What the model of {result.contract.project.name} would have lived through",
+        subtitle=f"{subtitle} {_subtitle(result)}".strip(),
         verdict=(tone, result.verdict),
         tiles=_tiles(result),
     )
     report.section("How it would have done", timeline(result), caption(result))
+    for heading, parts in sections:
+        report.section(heading, *parts)
     report.section("Incidents", *_incidents(result))
     report.section("What the loop did", *_actions(result))
     report.section("Window by window", _windows(result), folded=len(result.loop.windows) > SMOOTHED_FROM)

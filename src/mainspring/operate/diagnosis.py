@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ class Evidence:
 
     ``judgement`` of the window and its rows in ``frame``; ``before``: rows of the time before, for what values used to
     be; ``importance``: share of the model by column; ``metric``; the model's ``predictions`` with the ``truth`` (null
-    where not known yet); ``released``: words on a release that came just before, empty where none did.
+    where not known yet); ``released``: words on a release that came just before, empty where none did; ``told``:
+    columns that another open incident is about already: what began earlier is not suspected again.
     """
 
     judgement: Judgement
@@ -51,6 +53,7 @@ class Evidence:
     predictions: Predictions | None = None
     truth: pl.Series | None = None
     released: str = ""
+    told: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,7 @@ def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
     scores: dict[str, float] = {}
     texts: dict[str, str] = {}
     for column in evidence.judgement.drift.columns:
-        if not column.drifted and column.name not in broken:
+        if column.name not in broken and (not column.drifted or column.name in evidence.told):
             continue
         weight = evidence.importance.get(column.name, 0.0) + _UNUSED
         scores[column.name] = max(_strength(column), 1e-6) * weight
@@ -110,7 +113,7 @@ def upstream(suspects: Sequence[Suspect], evidence: Evidence) -> tuple[str, ...]
     for column in evidence.judgement.drift.columns:
         if column.note.startswith(("missing", "new", "type", "another")):
             found.append(f"{column.name}: {column.note}")
-        if column.unseen and column.kind == "level":
+        if column.unseen and column.kind == "level" and column.name not in evidence.told:
             names = listed(column.unseen, limit=3)
             found.append(f"{column.name} has categories it never had: {names}")
     for suspect in suspects:
@@ -163,9 +166,17 @@ def _said(column: ColumnDrift, evidence: Evidence, broken: Signal | None) -> str
     mean, was = column.after.get("mean"), column.before.get("mean")
     text = "distributed differently"
     if mean is not None and was is not None:
-        text = f"mean {mean:.4g}, was {was:.4g}"
+        text = f"mean {_number(_mean(evidence.frame, column.name, mean))}, was {_number(was)}"
     share = evidence.importance.get(column.name)
     return text if share is None else f"{text}; {share:.0%} of the model's decisions rest on it"
+
+
+def _mean(frame: pl.DataFrame, name: str, winsorised: float) -> float:
+    """The mean of the window's own values: the watched one counts what lies far out as less far."""
+    if name not in frame.columns or not frame.schema[name].is_numeric():
+        return winsorised
+    found = frame[name].drop_nulls().cast(float).drop_nans().mean()
+    return found if isinstance(found, float) and math.isfinite(found) else winsorised
 
 
 def _worst_slice(evidence: Evidence) -> str:
@@ -189,7 +200,9 @@ def _worst_slice(evidence: Evidence) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if 1_000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], changed: Sequence[str]) -> str:

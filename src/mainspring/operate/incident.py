@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mainspring.operate.diagnosis import Evidence, diagnose
-from mainspring.operate.fold import Case, columns_of, plan
+from mainspring.operate.fold import ONSET, Case, columns_of, plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +63,7 @@ class Desk:
 
     def _opened(self, window: int, kind: Kind, found: tuple[Signal, ...], evidence: Evidence, where: str) -> Incident:
         now = self._clock.now()
-        told = diagnose(kind, found, evidence)
+        told = diagnose(kind, found, replace(evidence, told=self._told(window)))
         details: dict[str, Any] = {
             "slice": told.slice,
             "changed": list(told.changed),
@@ -77,6 +78,10 @@ class Desk:
         case = Case(id=made.id, kind=kind, columns=columns_of(found), opened=window, last=window, alerts=len(found))
         self._cases[made.id] = case
         return made
+
+    def _told(self, window: int) -> frozenset[str]:
+        """The columns of incidents that began too long ago to be of one cause with what begins in *window*."""
+        return frozenset(column for case in self.open if window - case.opened > ONSET for column in case.columns)
 
     def _join(self, case: Case, found: tuple[Signal, ...], evidence: Evidence, where: str) -> None:
         before = self._cases[case.id]

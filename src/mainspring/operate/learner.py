@@ -84,6 +84,13 @@ class SpanFits:
             return ()
         return (f"fits on more than {MOST_ROWS:,} rows were made on an even sample of them",)
 
+    def on(self, frame: pl.DataFrame, *, changed: int) -> SpanFits:
+        """Fits on *frame*, whose rows before row *changed* are those of now: fits that end there are not repeated."""
+        other = SpanFits(frame, self._contract, window=self._window, seed=self._seed)
+        other._fitted = {end: fitted for end, fitted in self._fitted.items() if end <= changed}
+        other._whole = {end: made for end, made in self._whole.items() if end <= changed}
+        return other
+
     def whole(self, end: int) -> tuple[Model, float]:
         """The plain model of all rows before *end*, and its seconds: what one has without a loop.
 
@@ -242,6 +249,10 @@ class Learner:
         self._frame = frame
         self._target = contract.project.target
         self.book = Book()
+
+    def learn_from(self, frame: pl.DataFrame, *, changed: int) -> None:
+        """Learn from *frame* from now on, which differs from the one before from row *changed* on."""
+        self._fits, self._frame = self._fits.on(frame, changed=changed), frame
 
     def rehearse(self, end: int, window: int, *, times: int = REHEARSALS) -> float:
         """Score the spans on the last windows before row *end*. Gives the seconds spent."""

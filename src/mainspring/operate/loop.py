@@ -16,6 +16,7 @@ from mainspring.evaluate.requirements import verdicts
 from mainspring.monitor.signals import Judgement, Signal, judge_window
 from mainspring.operate.champion import Champion, crown, joined
 from mainspring.operate.diagnosis import Evidence
+from mainspring.operate.fault import Faults
 from mainspring.operate.fold import OUTPUTS
 from mainspring.operate.history import Stretch
 from mainspring.operate.policy import Decision, Done, Policy, Situation, decide
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from mainspring.core.clock import Clock
     from mainspring.core.estimate import Estimate
     from mainspring.core.predictions import Predictions
+    from mainspring.operate.fault import Fault
     from mainspring.operate.incident import Desk
     from mainspring.operate.learner import Challenger, Learner
 
@@ -56,7 +58,10 @@ class Retrained:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What happened after one window. ``version`` is the one in force from the next window on."""
+    """What happened after one window.
+
+    ``version`` is the one in force from the next window on; ``faults``: columns that were found broken, in words.
+    """
 
     window: int
     alerts: tuple[Signal, ...]
@@ -64,6 +69,7 @@ class Step:
     version: int
     retrained: Retrained | None = None
     opened: tuple[int, ...] = ()
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +122,18 @@ class Loop:
         self._record = deque(record, maxlen=RECORD)
         self._began = Done(-1, clock.now())
         self._news = ""
+        self._faults = Faults(frame)
+        self._last: Stretch | None = None
+
+    @property
+    def incidents(self) -> int:
+        """How many incidents are open."""
+        return len(self._desk.open)
 
     def predict(self, rows: pl.DataFrame) -> Predictions:
         """What the champion says of *rows*."""
         begun = time.thread_time()
-        said = self.champion.model.predict(rows)
+        said = self.champion.model.predict(self._faults.without(rows))
         self.seconds += time.thread_time() - begun
         return said
 
@@ -144,6 +157,7 @@ class Loop:
         judgement, alerts = self._judge(index, stretch, predictions)
         opened = self._desk.note(index, alerts, self._evidence(stretch, predictions, judgement), where=where)
         self._news = ""
+        faults = self._set_aside(stretch, judgement)
         self._on_trial.append((stretch, predictions))
         situation = self._situation(index, alerts, stretch, predictions)
         decision = decide(self._policy, situation)
@@ -166,6 +180,7 @@ class Loop:
             version=self.champion.version,
             retrained=retrained,
             opened=tuple(incident.id for incident in opened),
+            faults=tuple(f"{fault.column} {fault.words}" for fault in faults),
         )
 
     def _judge(self, index: int, stretch: Stretch, predictions: Predictions) -> tuple[Judgement, tuple[Signal, ...]]:
@@ -174,6 +189,8 @@ class Loop:
         self._waiting = [w for w in self._waiting if w.stretch.end > self._known]
         alerts: list[Signal] = []
         for window in late:
+            if self._faults.touches(window.stretch):
+                continue  # what a broken column did to the answers is told by its own incident
             found = self._judged(window.stretch, window.predictions)
             alerts += [signal for signal in found.breaches if signal.kind == "performance"]
         judgement = self._judged(stretch, predictions)
@@ -203,6 +220,20 @@ class Loop:
             return found
         return replace(found, signals=tuple(signal for signal in found.signals if signal.column not in OUTPUTS))
 
+    def _set_aside(self, stretch: Stretch, judgement: Judgement) -> tuple[Fault, ...]:
+        """Find columns that broke upstream, and neither ask the model about them nor let it learn from them."""
+        weights = self.champion.importance
+        moved = [c.name for c in judgement.drift.columns if c.drifted and weights.get(c.name, 0.0) >= LEAST_IMPORTANCE]
+        before = self._faults.sound
+        new = self._faults.look(stretch, moved, self._last)
+        for fault in new:
+            self._desk.act("set aside", f"{fault.column} {fault.words}: set aside until it looks as before")
+        if self._faults.sound is not before:
+            changed = min(fault.start for fault in self._faults.open.values())
+            self._learner.learn_from(self._faults.sound, changed=changed)
+        self._last = stretch
+        return new
+
     def _truth(self, stretch: Stretch) -> pl.Series:
         """The labels of a window as far as they are known, null for the others."""
         import polars as pl
@@ -219,7 +250,7 @@ class Loop:
         return Evidence(
             judgement=judgement,
             frame=self._frame[stretch.start : stretch.end],
-            before=self._frame[max(0, stretch.start - 4 * self._window) : stretch.start],
+            before=self._faults.sound[max(0, stretch.start - 4 * self._window) : stretch.start],
             importance=self.champion.importance,
             metric=self._metric,
             predictions=predictions,
@@ -239,6 +270,7 @@ class Loop:
             worth=self._window,
             regret=self._regret(),
             began=self._began,
+            broken=self._faults.words,
         )
 
     def _triggers(self, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions) -> dict[Trigger, str]:
@@ -269,7 +301,7 @@ class Loop:
         trial = [(s, p) for s, p in self._on_trial if s.end <= self._known]
         if before is None or not trial:
             return None
-        rows = self._frame[trial[0][0].start : trial[-1][0].end]
+        rows = self._faults.sound[trial[0][0].start : trial[-1][0].end]
         truth = rows[self._contract.project.target]
         if truth.null_count() == len(truth):
             return None
@@ -298,7 +330,7 @@ class Loop:
 
     def _hold_against(self, index: int, challenger: Challenger) -> Retrained:
         stretch = Stretch(self._known - min(self._window, self._known // 2), self._known)
-        fresh = self._frame[stretch.start : stretch.end]
+        fresh = self._faults.sound[stretch.start : stretch.end]
         truth = fresh[self._contract.project.target]
         theirs, ours = self.champion.model.predict(fresh), challenger.said
         gain = difference(self._metric, truth, ours, theirs, cost=self._contract.cost, seed=self._seed)
@@ -325,9 +357,9 @@ class Loop:
         self.champion = crown(
             challenger.model,
             self._contract,
-            self._frame[max(0, self._known - self._stands_for(challenger)) : self._known],
+            self._faults.typical(max(0, self._known - self._stands_for(challenger)), self._known),
             version=self._released,
-            unseen=pl.concat([self._frame[stretch.start : stretch.end] for stretch, _ in self._record]),
+            unseen=pl.concat([self._faults.sound[stretch.start : stretch.end] for stretch, _ in self._record]),
             predictions=joined([said for _, said in self._record]),
             metrics=(self._metric,) if before.baseline is None else before.baseline.metrics,
             since=index + 1,
@@ -393,4 +425,5 @@ def as_dict(step: Step) -> dict[str, Any]:
         "promoted": None if done is None else done.promoted,
         "outcome": None if done is None else done.reason,
         "memory": None if done is None else done.memory,
+        "faults": list(step.faults),
     }

@@ -113,7 +113,7 @@ class Situation:
     decision itself). ``retrains``: those already made, oldest first. ``labelled``: rows whose labels came since the
     last retrain (or since release); ``worth``: so many of them make the trigger ``labels``. ``regret``: by how much
     the previous champion would have been better than the present one on labelled rows since the present one went
-    live, None where that cannot be said.
+    live, None where that cannot be said. ``broken``: words on a column that is broken upstream, empty where none is.
     """
 
     window: int
@@ -124,6 +124,7 @@ class Situation:
     worth: int = 1
     regret: Estimate | None = None
     began: Done | None = None
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +145,8 @@ def decide(policy: Policy, situation: Situation) -> Decision:
     if not fired:
         return Decision("hold", "nothing asks for a retrain")
     trigger = next(name for name in URGENCY if name in fired)
+    if situation.broken:
+        return Decision("hold", f"{situation.broken}: mend it upstream, a retrain would learn the fault", trigger)
     if not situation.labelled:
         return Decision("hold", "no labels have come that the champion has not learned from", trigger)
     if wait := _cooling(policy, situation):

@@ -32,6 +32,19 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """Window number ``place`` of ``windows``, gone through: incidents that it ``opened``, and how many are open."""
+
+    place: int
+    windows: int
+    start: Moment
+    rows: int
+    step: loops.Step
+    opened: tuple[Incident, ...]
+    open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Arm:
     """One of the three: the metric over all judged rows together and per window, and what it cost.
 
