@@ -166,7 +166,8 @@ def _print(result: Backtest, report: Path | None) -> None:
 
 
 def _print_incidents(console: Any, result: Backtest) -> None:
-    console.print(f"\n{len(result.incidents)} incidents from {result.alerts:,} alerts", markup=False)
+    incidents = f"{len(result.incidents)} incident{'s' * (len(result.incidents) != 1)}"
+    console.print(f"\n{incidents} from {result.alerts:,} alert{'s' * (result.alerts != 1)}", markup=False)
     hurt = sorted(result.incidents, key=lambda spell: (spell.incident.kind != "performance", spell.opened))
     for spell in hurt[:SHOWN_INCIDENTS]:
         found = spell.incident

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -80,13 +81,18 @@ def _print_release(console: Any, release: Released) -> None:
     console.print(f"\n{release.name} version {release.version}{again}{note}", markup=False)
     width = max((len(name) for name in release.metrics), default=0)
     for name, metric in release.metrics.items():
-        between = f"  ({metric['low']:.4g} to {metric['high']:.4g})" if metric["low"] is not None else ""
-        console.print(f"  {name:<{width}}  {metric['value']:.4g}{between}", markup=False)
+        between = f"  ({_number(metric['low'])} to {_number(metric['high'])})" if metric["low"] is not None else ""
+        value = "not defined on these rows" if math.isnan(metric["value"]) else _number(metric["value"])
+        console.print(f"  {name:<{width}}  {value}{between}", markup=False)
     for verdict in release.verdicts:
-        value = "" if verdict["value"] is None else f": {verdict['value']:.4g}"
+        value = "" if verdict["value"] is None else f": {_number(verdict['value'])}"
         weight = "" if verdict.get("priority") != "should" else " (should)"
         reason = f", {verdict['reason']}" if verdict.get("reason") else ""
-        rows = f" on {verdict['rows']:,} rows" if verdict["rows"] else ""
+        rows = f" on {verdict['rows']:,} rows" if verdict["rows"] and verdict["value"] is not None else ""
         console.print(f"  {verdict['result']:<14} {verdict['requirement']}{weight}{value}{rows}{reason}", markup=False)
     if release.report:
         console.print(f"report  {release.report}", markup=False)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

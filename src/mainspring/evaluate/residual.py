@@ -24,9 +24,8 @@ def mae(outcome: Outcome) -> Statistic:
 
 
 def mape(outcome: Outcome) -> Statistic:
-    """The mean absolute residual as a share of the truth; a truth of zero counts as the machine precision."""
-    share = np.maximum(np.abs(outcome.truth), np.finfo(np.float64).eps)
-    return mean(np.abs(outcome.decided - outcome.truth) / share)
+    """The mean absolute residual as a share of the truth; NaN where a truth is zero, of which nothing is a share."""
+    return mean(ratio(np.abs(outcome.decided - outcome.truth), np.abs(outcome.truth)))
 
 
 def mean_error(outcome: Outcome) -> Statistic:

@@ -41,7 +41,8 @@ class Faults:
     sound: pl.DataFrame
     open: dict[str, Fault] = field(default_factory=dict)
     _stretches: list[Stretch] = field(default_factory=list)
-    _drifted: frozenset[str] = frozenset()
+    _drifting: dict[str, int] = field(default_factory=dict)
+    """By column, the row from which on it has been drifting without a break."""
     _normal: set[str] = field(default_factory=set)
 
     @property
@@ -80,10 +81,11 @@ class Faults:
         for name in [name for name in self.open if name not in drifted]:
             del self.open[name]
         self._normal &= {name for name in self._normal if name in drifted}
+        self._drifting = {name: self._drifting.get(name, stretch.start) for name in drifted}
         for name in drifted:
             if name not in self.open and name not in self._normal and (words := self._changed(name, stretch)):
-                reaches_back = before is not None and name in self._drifted
-                start = before.start if before is not None and reaches_back else stretch.start
+                begun = stretch.start if before is None else before.start
+                start = max(begun, self._drifting[name])
                 self.open[name] = Fault(column=name, words=words, start=start, windows=0)
                 new.append(self.open[name])
         for name, fault in list(self.open.items()):
@@ -95,14 +97,14 @@ class Faults:
                 first = fault.start if fault.windows == 0 else stretch.start
                 self._stretches.append(Stretch(first, stretch.end))
                 self.sound = _blank_between(self.sound, name, first, stretch.end)
-        self._drifted = frozenset(drifted)
         return tuple(new)
 
     def _changed(self, name: str, stretch: Stretch) -> str:
         values = self.sound[name]
         if not values.dtype.is_numeric():
             return ""
-        before = values[: stretch.start].drop_nulls().tail(COMPARED * stretch.rows)
+        # a first window of which only a part is broken would blur what was usual
+        before = values[: self._drifting[name]].drop_nulls().tail(COMPARED * stretch.rows)
         return unit_change(before, values[stretch.start : stretch.end])
 
 

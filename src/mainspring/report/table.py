@@ -32,8 +32,8 @@ class Table:
 def cell(value: object) -> str:
     """A value as people read it: four significant digits, thousands apart, a dash for nothing.
 
-    >>> cell(1234567), cell(0.123456), cell(None), cell(float("nan"))
-    ('1,234,567', '0.1235', '–', '–')
+    >>> cell(1234567), cell(0.123456), cell(None), cell(float("nan")), cell(-0.0)
+    ('1,234,567', '0.1235', '–', '–', '0')
     """
     if value is None or (isinstance(value, float) and value != value):  # NaN is unlike itself
         return "–"
@@ -42,5 +42,5 @@ def cell(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+        return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value + 0.0:.4g}"  # + 0.0: no minus before nothing
     return str(value)
