@@ -258,6 +258,7 @@ class _Replay:
             unseen=self._frame[begin:known],
             predictions=joined([said for _, said in record]) if record else None,
             metrics=list(dict.fromkeys((self._metric, *watched))),
+            window=self._usual,
         )
 
     def _before(self, fits: SpanFits, known: int) -> list[tuple[Stretch, Predictions]]:

@@ -76,14 +76,16 @@ def crown(
     metrics: Sequence[str] = (),
     since: int = 0,
     before: Champion | None = None,
+    window: int | None = None,
 ) -> Champion:
     """Put *model* in force.
 
-    *rows*: the data it stands for. *unseen* and *predictions*: labelled rows that it had not learned from and what it
-    (or its probe) said of them. *metrics*: what is followed on live windows.
+    *rows*: the data it stands for, of which *window* rows make a usual window. *unseen* and *predictions*: labelled
+    rows that it had not learned from and what it (or its probe) said of them. *metrics*: what is followed on live
+    windows.
     """
     watched = [name for name in model.encoder.columns if name in rows.columns]
-    reference = Reference.fit(rows.select(watched), contract=contract)
+    reference = Reference.fit(rows.select(watched), contract=contract, window=window)
     return Champion(
         model=model,
         version=version,

@@ -364,6 +364,7 @@ class Loop:
             metrics=(self._metric,) if before.baseline is None else before.baseline.metrics,
             since=index + 1,
             before=before,
+            window=self._window,
         )
         self._on_trial = []
         self._news = f"version {self._released} went live one window before"
