@@ -89,7 +89,7 @@ def test_a_table_alone_is_enough(run: Any, table: Path, tmp_path: Path) -> None:
     report = tmp_path / "history.html"
     answer = run(table, "--target", "y", "--time", "t", "--ignore", "kind", "--window", "100", "--report", report)
     assert answer.code == 0
-    for words in ("Left alone the model would have had accuracy", "with the loop", "incidents from", "The timeline"):
+    for words in ("Left alone the model would have had accuracy", "with the loop", " alerts\n", "The timeline"):
         assert words in answer.out
     assert "backtest:" in answer.err
     assert "would have lived through" in report.read_text("utf-8")

@@ -46,6 +46,9 @@ class Answer:
         return json.loads(self.out)
 
 
+BRACKETS = "a[/b],[red]\n[/x],1\n[/x],0\n[bold]c,1\nd,0\n"
+
+
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Any:
     def call(*tokens: object) -> Answer:
@@ -254,3 +257,20 @@ def test_every_raw_file_goes_through_the_check(run: Any, shared_data: Path, tmp_
         first, *others = answer.json["rules"]
         assert (first["rule"], first["failed"]) == ("missing column", answer.json["rows"])
         assert {rule["rule"] for rule in others} == {"extra column"}
+
+
+def test_brackets_in_names_and_values_are_printed_as_they_are(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Consoles read [bold] as a style and fail at [/x]."""
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "[b].csv"
+    table.write_text(BRACKETS)
+    (tmp_path / "mainspring.toml").write_text(CONTRACT)
+    profiled = run("profile", table, "--target", "[red]", "--html", tmp_path / "[p].html")
+    assert (profiled.code, "[/x] (2), [bold]c (1)" in profiled.out) == (0, True), profiled.out
+    checked = run("check", table)
+    assert (checked.code, "Not declared: a[/b], [red]." in checked.out) == (1, True), checked.out
+    (tmp_path / "later.csv").write_text(BRACKETS.replace("[/x]", "[/z]"))
+    assert "[/z]" in run("diff", table, tmp_path / "later.csv").out
+    assert run("drift", table, table).code == 0

@@ -130,12 +130,14 @@ class _Terminal:
         from rich.progress_bar import ProgressBar
         from rich.spinner import Spinner
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 1))
         now = time.monotonic()
         for name, task in list(self._tasks.items()):
             bar = ProgressBar(total=task.total, completed=task.done, width=24) if task.total else Spinner("dots")
-            table.add_row(name, bar, _share(task.done, task.total), f"{now - task.started:.0f} s", task.text)
+            said = Text(task.text)  # of a user's names and messages, brackets and all
+            table.add_row(name, bar, _share(task.done, task.total), f"{now - task.started:.0f} s", said)
         return table
 
 

@@ -23,6 +23,13 @@ def table(*headers: str, right: Collection[str] = ()) -> Table:
     return made
 
 
+def add_plain(made: Table, *cells: str) -> None:
+    """Add a row of texts from a user's data, in which brackets are brackets and no colours."""
+    from rich.markup import escape
+
+    made.add_row(*map(escape, cells))
+
+
 def print_table(made: Table) -> None:
     """Print the table to standard output."""
     from mainspring.cli._output import out

@@ -123,7 +123,7 @@ def profile(
         return 0
     _print_profile(found.as_dict())
     if html is not None:
-        out().print(f"Page: {html}")
+        out().print(f"Page: {html}", markup=False)
     return 0
 
 
@@ -284,32 +284,35 @@ def _rows(count: int) -> str:
 
 
 def _print_check(file: str, found: Check, contract: Contract, verdicts: tuple[Verdict, ...], aside: str | None) -> None:
-    from rich.table import Table
+    from rich.markup import escape
 
     from mainspring.cli._output import out
+    from mainspring.cli._table import add_plain, print_table, table
 
     console = out()
     judged = [rule for rule in found.rules if rule.rule != "extra column"]
     broken = [rule for rule in found.rules if not rule.passed]
     extra = [rule.column for rule in found.rules if rule.rule == "extra column" and rule.passed]
     if not found.rows or not judged:
-        console.print(f"[red]✗[/red] {file}: nothing was checked: {_rows(found.rows)}, {len(judged)} rules.")
+        console.print(f"[red]✗[/red] {escape(file)}: nothing was checked: {_rows(found.rows)}, {len(judged)} rules.")
     elif not broken:
-        console.print(f"[green]✓[/green] {file}: {_rows(found.rows)} keep all {len(judged)} rules.")
+        console.print(f"[green]✓[/green] {escape(file)}: {_rows(found.rows)} keep all {len(judged)} rules.")
     else:
-        console.print(f"[red]✗[/red] {file}: {_rows(found.rows)}, {len(broken)} of {len(judged)} rules are broken.")
-        table = Table("column", "rule", "looked at", "failed", "for instance", box=None, header_style="bold")
+        console.print(
+            f"[red]✗[/red] {escape(file)}: {_rows(found.rows)}, {len(broken)} of {len(judged)} rules are broken."
+        )
+        rows = table("column", "rule", "looked at", "failed", "for instance", right=["looked at", "failed"])
         for rule in sorted(broken, key=lambda rule: -rule.failed):
-            table.add_row(*_rule_row(rule, contract.columns.get(rule.column)))
-        console.print(table)
+            add_plain(rows, *_rule_row(rule, contract.columns.get(rule.column)))
+        print_table(rows)
     if extra:
-        console.print(f"[yellow]![/yellow] Not declared: {_listed(extra)}.")
+        console.print(f"[yellow]![/yellow] Not declared: {escape(_listed(extra))}.")
     for verdict in verdicts:
         mark = {"pass": "[green]✓[/green]", "fail": "[red]✗[/red]"}.get(verdict.result, "[yellow]![/yellow]")
         value = "" if verdict.value is None else f": {verdict.value:g}"
-        console.print(f"{mark} {verdict.requirement}{value} {verdict.reason}".rstrip())
+        console.print(f"{mark} {escape(f'{verdict.requirement}{value} {verdict.reason}')}".rstrip())
     if aside is not None:
-        console.print(f"{_rows(found.quarantine.height)} put aside in {aside}")
+        console.print(f"{_rows(found.quarantine.height)} put aside in {aside}", markup=False)
 
 
 def _rule_row(rule: RuleResult, column: Column | None) -> tuple[str, str, str, str, str]:
@@ -339,9 +342,8 @@ def _listed(names: Any, limit: int = 8) -> str:
 
 
 def _print_diff(found: dict[str, Any], columns: list[ColumnDiff]) -> None:
-    from rich.table import Table
-
     from mainspring.cli._output import out
+    from mainspring.cli._table import add_plain, print_table, table
 
     console = out()
     if found["equal"]:
@@ -354,11 +356,12 @@ def _print_diff(found: dict[str, Any], columns: list[ColumnDiff]) -> None:
     )
     for word in ("added", "removed"):
         if found[f"columns_{word}"]:
-            console.print(f"Columns {word}: {_listed(found[f'columns_{word}'])}.")
+            console.print(f"Columns {word}: {_listed(found[f'columns_{word}'])}.", markup=False)
     differing = [column for column in columns if column.differs]
-    table = Table("column", "cells", "missing", "distance", "what changed", box=None, header_style="bold")
+    rows = table("column", "cells", "missing", "distance", "what changed", right=["cells", "distance"])
     for column in sorted(differing, key=lambda column: -(column.distance or 0))[:_SHOWN_COLUMNS]:
-        table.add_row(
+        add_plain(
+            rows,
             column.name,
             "" if column.changed is None else f"{column.changed:,}",
             f"{column.nulls_before:,} → {column.nulls_after:,}",
@@ -366,7 +369,7 @@ def _print_diff(found: dict[str, Any], columns: list[ColumnDiff]) -> None:
             _short(_change(column), 60),
         )
     if differing:
-        console.print(table)
+        print_table(rows)
 
 
 def _change(column: ColumnDiff) -> str:
@@ -385,24 +388,28 @@ def _change(column: ColumnDiff) -> str:
 
 
 def _print_profile(found: dict[str, Any]) -> None:
-    from rich.table import Table
+    from rich.markup import escape
 
     from mainspring.cli._output import out
+    from mainspring.cli._table import add_plain, print_table, table
 
     console = out()
-    console.print(f"{_rows(found['rows'])}, {len(found['columns'])} columns, {found['duplicates']:,} repeated rows.")
-    table = Table("column", "type", "missing", "distinct", "values", box=None, header_style="bold")
+    width = len(found["columns"])
+    repeated = f"{found['duplicates']:,} repeated" if found["duplicates"] else "none repeated"
+    console.print(f"{_rows(found['rows'])}, {repeated}; {width} column{'s' * (width != 1)}.")
+    rows = table("column", "type", "missing", "distinct", "values", right=["missing", "distinct"])
     for column in found["columns"][:_SHOWN_COLUMNS]:
         missing = "" if not column["nulls"] else f"{100 * column['null_fraction']:.1f} %"
-        table.add_row(column["name"], column["type"], missing, f"{column['distinct']:,}", _short(_values(column), 60))
-    console.print(table)
+        values = _short(_values(column), 60)
+        add_plain(rows, column["name"], column["type"], missing, f"{column['distinct']:,}", values)
+    print_table(rows)
     if len(found["columns"]) > _SHOWN_COLUMNS:
         console.print(f"… and {len(found['columns']) - _SHOWN_COLUMNS} more columns (--html or --json shows all).")
     for leak in found["leaks"]:
-        console.print(f"[yellow]leak?[/yellow] {', '.join(leak['columns'])}: {leak['reason']}")
+        console.print(f"[yellow]leak?[/yellow] {escape(', '.join(leak['columns']))}: {escape(leak['reason'])}")
     for outlier in found["outliers"][:_SHOWN_COLUMNS]:
         shown = ", ".join(str(row) for row in outlier["rows"][:_SHOWN_EXAMPLES])
-        console.print(f"[dim]outliers[/dim] {outlier['column']}: {outlier['count']:,}, such as in row {shown}")
+        console.print(f"[dim]outliers[/dim] {escape(outlier['column'])}: {outlier['count']:,}, such as in row {shown}")
 
 
 def _values(column: dict[str, Any]) -> str:
@@ -416,9 +423,8 @@ def _values(column: dict[str, Any]) -> str:
 
 
 def _print_drift(found: dict[str, Any]) -> None:
-    from rich.table import Table
-
     from mainspring.cli._output import out
+    from mainspring.cli._table import add_plain, print_table, table
 
     console = out()
     drifted = [column for column in found["columns"] if column["drifted"]]
@@ -427,13 +433,13 @@ def _print_drift(found: dict[str, Any]) -> None:
         console.print(f"[green]✓[/green] {among}: no column has drifted ({len(found['columns'])} looked at).")
         return
     console.print(f"[red]✗[/red] {among}: {len(drifted)} of {len(found['columns'])} columns have drifted.")
-    table = Table("column", "PSI", "JS", "KS", "outside its band", "what changed", box=None, header_style="bold")
+    rows = table("column", "PSI", "JS", "KS", "outside its band", "what changed", right=["PSI", "JS", "KS"])
     by_name = {column["name"]: column for column in drifted}
     for name in found["drifted"][:_SHOWN_COLUMNS]:
         column = by_name[name]
         numbers = ["" if column[key] is None else f"{column[key]:.3f}" for key in ("psi", "js", "ks")]
-        table.add_row(name, *numbers, ", ".join(column["outside"]), _short(_moved(column), 60))
-    console.print(table)
+        add_plain(rows, name, *numbers, ", ".join(column["outside"]), _short(_moved(column), 60))
+    print_table(rows)
 
 
 def _moved(column: dict[str, Any]) -> str:
@@ -460,22 +466,20 @@ def _brief(version: DatasetVersion) -> dict[str, Any]:
 
 
 def _print_versions(versions: Any, *, named: bool) -> None:
-    from rich.markup import escape
-
-    from mainspring.cli._table import print_table, table
+    from mainspring.cli._table import add_plain, print_table, table
     from mainspring.core.digest import SHORT
 
     headers = [*(["dataset"] if named else []), "version", "rows", "created", "digest", "from"]
     rows = table(*headers, right=["version", "rows"])
     for version in versions:
         row = [str(version.version), f"{version.rows:,}", f"{version.created:%Y-%m-%d %H:%M}", version.digest[:SHORT]]
-        rows.add_row(*([escape(version.name)] if named else []), *row, escape(version.source))
+        add_plain(rows, *([version.name] if named else []), *row, version.source)
     print_table(rows)
 
 
 def _print_schema(version: DatasetVersion) -> None:
     from mainspring.cli._output import out
 
-    out().print(f"\n{version.name}/{version.version}: {len(version.schema)} columns")
+    out().print(f"\n{version.name}/{version.version}: {len(version.schema)} columns", markup=False)
     for name, kind in version.schema.items():
         out().print(f"  {name}: {kind}", markup=False)

@@ -40,7 +40,7 @@ def list_(
         return
     rows = table("#", "model", "kind", "status", "opened", "suspects", "summary", right=["#"])
     for each in found:
-        suspects = ", ".join(suspect.name for suspect in each.suspects[:3])
+        suspects = escape(", ".join(suspect.name for suspect in each.suspects[:3]))
         opened_at, summary = _when(each.opened), escape(each.summary)
         rows.add_row(str(each.id), each.model, each.kind, _status(each), opened_at, suspects, summary)
     print_table(rows)

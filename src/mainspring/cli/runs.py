@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from mainspring.cli._table import print_table, table
+from mainspring.cli._table import add_plain, print_table, table
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def diff(before: Name, after: Name = _LATEST, /, *, workspace: Where = None, jso
         return
     rows = table("what", "name", "before", "after")
     for each in found:
-        rows.add_row(each["what"], each["name"], _short(each["before"]), _short(each["after"]))
+        add_plain(rows, each["what"], each["name"], _short(each["before"]), _short(each["after"]))
     print_table(rows)
 
 

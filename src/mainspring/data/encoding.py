@@ -117,7 +117,7 @@ def _western(raw: bytes, error: UnicodeDecodeError, name: str) -> Decoded:
     line = raw.count(b"\n", 0, error.start) + 1
     raise InputError(
         f"The encoding of {name} is unclear: byte {error.start} (line {line}) is not UTF-8, and the text does not look "
-        f"western. {offer} with encoding=…."
+        f"western. {offer}"
     )
 
 

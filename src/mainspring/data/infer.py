@@ -56,7 +56,8 @@ class Findings:
     def all(self) -> tuple[str, ...]:
         """Every note, those about missing values in one line a spelling."""
         taken = [
-            f"{quote(spelling)} read as missing in {sum(columns.values()):,} cells of {listed(columns, limit=4)}"
+            f"{quote(spelling)} read as missing in {(cells := sum(columns.values())):,} cell{'s' * (cells != 1)} "
+            f"of {listed(columns, limit=4)}"
             for spelling, columns in self.nulls.items()
         ]
         empty = [f"no value at all in {listed(self.empty)}"] if self.empty else []

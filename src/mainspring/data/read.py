@@ -200,7 +200,8 @@ def _text(
     if dialect.delimiter not in (",", NO_DELIMITER) and delimiter is None:
         findings.notes.append(f"delimiter {delimited.said(dialect.delimiter)}")
     if not dialect.header and header is None:
-        findings.notes.append(f"no line of column names: they are called column_1 to column_{texts.width}")
+        last = f" to column_{texts.width}" if texts.width > 1 else ""
+        findings.notes.append(f"no line of column names: they are called column_1{last}")
     if dialect.padded:
         findings.notes.append("blanks after delimiters removed")
     frame = infer(texts, findings, nulls=nulls)
