@@ -297,3 +297,21 @@ def test_every_real_table_keeps_the_contract_proposed_from_it(shared_data: Path,
     assert contract.as_dict() == found.contract.as_dict()
     result = check(frame, contract)
     assert result.passed, [(rule.column, rule.rule, rule.failed) for rule in result.rules if rule.failed]
+
+
+def test_a_number_that_tells_the_time_once_more_is_ignored() -> None:
+    random = np.random.default_rng(0)
+    rows = 400
+    frame = pl.DataFrame(
+        {
+            "day": [dt.date(2024, 1, 1) + dt.timedelta(days=i // 2) for i in range(rows)],
+            "elapsed": np.arange(rows) // 2 / 200,
+            "year": np.arange(rows) // 200,
+            "price": random.normal(size=rows),
+            "y": random.integers(0, 2, rows),
+        }
+    )
+    found = propose(frame.sample(rows, shuffle=True, seed=1), name="p", target="y", time="day")
+    assert found.contract.features == ("year", "price")
+    assert any(reason.startswith("ignored, rises as the time does") for reason in found.reasons)
+    assert "elapsed" in propose(frame, name="p", target="y", guess_time=False).contract.features

@@ -59,15 +59,20 @@ class Notes:
         self._groups.clear()
 
 
-def declare(series: pl.Series, column: ColumnProfile, roles: set[str], leak: Leak | None, notes: Notes) -> Column:
-    """The declaration of one column; *roles* are the columns that are target, time or entity, never ignored."""
+def declare(
+    series: pl.Series, column: ColumnProfile, roles: set[str], leak: Leak | None, notes: Notes, *, clock: bool = False
+) -> Column:
+    """The declaration of one column; *roles* are the columns that are target, time or entity, never ignored.
+
+    *clock*: it only tells the time once more.
+    """
     from mainspring.contract import Column
     from mainspring.data.privacy import personal, sensitive
 
     name, place = column.name, f"columns.{column.name}"
     free = name not in roles
     who, group = personal(series, column), sensitive(column) if free else None
-    ignored = _ignored(column, leak, who, notes) if free else None
+    ignored = _ignored(column, leak, who, notes, clock=clock) if free else None
     if ignored is not None:
         notes.comment(place, f"ignored: {ignored}")
     elif leak is not None and free:
@@ -98,7 +103,7 @@ def declare(series: pl.Series, column: ColumnProfile, roles: set[str], leak: Lea
     )
 
 
-def _ignored(column: ColumnProfile, leak: Leak | None, who: str | None, notes: Notes) -> str | None:
+def _ignored(column: ColumnProfile, leak: Leak | None, who: str | None, notes: Notes, *, clock: bool) -> str | None:
     """Why a column is no feature; None where it is one."""
     if leak is not None and leak.strength >= IGNORED_FROM:
         return f"leaks the target. {leak.reason}"
@@ -113,6 +118,8 @@ def _ignored(column: ColumnProfile, leak: Leak | None, who: str | None, notes: N
         why = "its own value in every row"
     elif column.type == "category" and column.top and {value.casefold() for value, _ in column.top} <= _PARTS:
         why = "names the parts of a split"
+    elif clock:
+        why = "rises as the time does, so new rows have values that no model has met"
     if why is not None:
         notes.group(f"ignored, {why}", column.name)
     return why

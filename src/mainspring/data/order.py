@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _CLOCK_WORDS = frozenset({"t", "ts", "time", "timestamp", "date", "datetime", "step", "tick", "epoch", "period"})
 LEAST_MOMENTS = 10
+CLOCK_VALUES = 50
+"""A column of fewer values does not tell the time but a few periods."""
+CLOCK_RISES = 0.99
+"""Spearman's correlation with the time from which on a column is taken for a clock."""
 
 
 def check_time(frame: pl.DataFrame, name: str, columns: Mapping[str, ColumnProfile]) -> str:
@@ -65,6 +69,24 @@ def guess_time(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, but: Se
         ):
             return column.name, "its name means time and its numbers rise from row to row"
     return None
+
+
+def clocks(frame: pl.DataFrame, columns: Sequence[ColumnProfile], *, time: str) -> frozenset[str]:
+    """The columns of numbers that rise with *time*, hardly ever falling: they tell the time once more.
+
+    A step or two over the years (a version, a year) is no clock. *frame* is typed; it need not be sorted.
+    """
+    import polars as pl
+
+    found = set()
+    for column in columns:
+        numeric = column.type in ("integer", "number") and column.name != time
+        if not numeric or column.distinct < CLOCK_VALUES or column.nulls or column.infinite:
+            continue
+        ranks = frame.select(pl.col(time, column.name).rank())
+        if (ranks.select(pl.corr(time, column.name)).item() or 0.0) >= CLOCK_RISES:
+            found.add(column.name)
+    return frozenset(found)
 
 
 def why_not(series: pl.Series) -> str | None:

@@ -95,6 +95,7 @@ def propose(
     Raises InputError where the target, the time or the entity is missing or unusable.
     """
     from mainspring.data.leakage import suspects
+    from mainspring.data.order import clocks
     from mainspring.data.profile import usable
     from mainspring.data.summary import dated, summarise
     from mainspring.data.target import infer_task, known
@@ -113,7 +114,12 @@ def propose(
     leaks = suspects(typed, target, time=time, task=inferred, columns=columns)
     roles = {name for name in (target, time, entity) if name is not None}
     suspected = by_column(leaks)
-    declared = {c.name: declare(table[c.name], c, roles, suspected.get(c.name), notes) for c in columns}
+    again = clocks(typed, columns, time=time) if time is not None else frozenset()
+    if all(c.name in roles | again or c.type in ("constant", "id") for c in columns):
+        again = frozenset()  # there is nothing else to learn from
+    declared = {
+        c.name: declare(table[c.name], c, roles, suspected.get(c.name), notes, clock=c.name in again) for c in columns
+    }
     notes.reasons += [_said(leak) for leak in leaks if leak.kind == "period" or roles.isdisjoint(leak.columns)]
     notes.gather()
     features = [c.name for c in declared.values() if c.role == "feature" and c.name not in roles]
