@@ -132,9 +132,9 @@ def peer_alibi_detect(before: Any, after: Any) -> tuple[tuple[float, float], lis
     def matrix(frame: Any) -> Any:
         return np.column_stack([frame[name].map(codes[name]) if name in texts else frame[name] for name in names])
 
-    a, b = matrix(before), matrix(after)
-
     def run() -> Any:
+        # it takes matrices only: making them of the frames is part of judging two frames
+        a, b = matrix(before), matrix(after)
         categories = {names.index(name): len(codes[name]) for name in texts}
         detector = TabularDrift(a, p_val=0.05, categories_per_feature=categories)
         return detector.predict(b, drift_type="feature")

@@ -104,24 +104,23 @@ _SAYS = {
 
 
 def _tell(made: Scaffold, found: Proposal, table: pl.DataFrame, data: Path) -> None:
-    from rich.table import Table
+    from textwrap import wrap
+
     from rich.text import Text
 
     from mainspring.cli._output import out
 
     console = out()
-    console.soft_wrap = False
     shown = _shown(made.root)
     title = Text.assemble((f"Made {shown}", "bold green"), f" from {data.name}: ")
     console.print(title + Text(f"{table.height:,} rows, {table.width} columns\n"))
     for name in made.texts:
         console.print(f"  {name:<20} [dim]{_SAYS.get(name, '')}[/]")
     console.print("\n[bold]What was guessed, and why[/]")
-    reasons = Table.grid(padding=(0, 1, 0, 0))
     for reason in found.reasons:
         style = "red" if reason.startswith("leak") else "yellow" if reason.startswith("perhaps a leak") else ""
-        reasons.add_row(Text("  •", "dim"), Text(reason, style))
-    console.print(reasons)
+        lines = wrap(reason, max(console.width - 4, 40), break_long_words=False, break_on_hyphens=False)
+        console.print(Text.assemble(("  • ", "dim"), ("\n    ".join(lines), style)))
     features = found.contract.features
     console.print(f"\n{len(features)} of {table.width} columns are features. Look through mainspring.toml, then:\n")
     if made.root != Path.cwd():
