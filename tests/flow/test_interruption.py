@@ -92,6 +92,29 @@ def test_after_kill_9_finished_steps_are_not_repeated(slow: Workbench, executor:
         assert workspace.ledger.runs.get(run.id).status == "killed"
 
 
+def test_trials_of_a_killed_run_are_closed_with_it(slow: Workbench) -> None:
+    trial = """
+    from mainspring.core.recording import recorder
+    recorder().child("trial 1").log_metric("loss", 0.5)
+"""
+    slow.edit("pipeline.py", '    note("slow")\n', f'    note("slow"){trial}')
+    process = slow.python(RUN)
+
+    def running() -> dict[str, str]:
+        with slow.project.workspace() as workspace:
+            return {run.name: run.status for run in workspace.ledger.runs.search(RunQuery()).runs}
+
+    wait_for(lambda: "trial 1" in running())
+    process.kill()
+    process.communicate()
+    assert running() == {"shop": "running", "slow": "running", "trial 1": "running"}
+    (slow.root.parent / "go").touch()
+    slow.run("quick")
+    with slow.project.workspace() as workspace:
+        runs = workspace.ledger.runs.search(RunQuery(status="killed")).runs
+    assert {run.name for run in runs} == {"shop", "slow", "trial 1"}
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_workers_do_not_outlive_a_killed_engine(bench: Workbench) -> None:
     bench.pipeline("""

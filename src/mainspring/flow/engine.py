@@ -34,7 +34,7 @@ from mainspring.flow.result import FlowResult, Status, StepOutcome
 from mainspring.flow.source import Sources
 from mainspring.flow.tables import series_of
 from mainspring.ledger.identity import new_id
-from mainspring.ledger.ports.runs import Provenance
+from mainspring.ledger.ports.runs import Provenance, RunQuery
 from mainspring.ledger.ports.steps import Output, StepRecord
 from mainspring.ledger.provenance import environment
 
@@ -98,11 +98,14 @@ def run(
 
 
 def _bury(workspace: Workspace, lock: RunLock) -> None:
-    """Close the run of a process that was killed."""
+    """Close the run of a process that was killed, and what ran below it."""
     if lock.stale is None or not lock.stale.run:
         return
+    runs, left = workspace.ledger.runs, [lock.stale.run]
     try:
-        workspace.ledger.runs.finish(lock.stale.run, status="killed")
+        while left:
+            runs.finish(left[0], status="killed")
+            left += [child.id for child in runs.search(RunQuery(parent=left.pop(0), status="running")).runs]
     except MainspringError:  # the run was never created, or is another workspace's
         return
 

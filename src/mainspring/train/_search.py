@@ -239,10 +239,15 @@ def _try_all(
         asked, params = studies.ask(kind)
         late = pace.late if learned_something else lambda: False
         cap = pace.cap(bench.batches)
-        trial = bench.run(kind, params, seed=seed, hopeless=_lags(bench, best), late=late, cap=cap)
+        child = run.child(f"trial {len(done) + 1}: {kind}")
+        try:
+            trial = bench.run(kind, params, seed=seed, hopeless=_lags(bench, best), late=late, cap=cap)
+        except BaseException:
+            child.finish("killed")
+            raise
         studies.tell(asked, trial, loss=_loss(bench, trial.mean))
         done.append(trial)
-        _record(run.child(f"trial {len(done)}: {kind}"), trial, bench.metric)
+        _record(child, trial, bench.metric)
         if trial.outcome == "finished":
             pace.note(kind, trial.seconds, bench.guess(kind, params))
         if _best(done, bench) is trial:
