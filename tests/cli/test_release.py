@@ -123,6 +123,7 @@ def test_a_run_says_what_it_read_and_what_came_of_it(shop: Workbench, call_in: C
     differing = json.loads(call_in("runs", "diff", first["run"], "--json", where=shop.root).out)["differences"]
     assert {"what": "data", "name": "raw", "before": "raw/1", "after": "raw/2"} in differing
     assert {"what": "tag", "name": "model", "before": "shop/1", "after": "shop/2"} in differing
+    assert all("(release)" not in one["what"] for one in differing), "what the release notes for itself is no step"
     listed = json.loads(call_in("data", "list", "--json", where=shop.root).out)
     assert [(one["name"], one["version"], one["rows"], one["source"]) for one in listed] == [
         ("raw", 2, 380, "shop.csv")

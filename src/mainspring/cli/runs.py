@@ -84,7 +84,7 @@ def show(run: Name = _LATEST, /, *, workspace: Where = None, json: Json = False)
     with opened(workspace) as place:
         ledger = place.ledger
         found = _find(ledger, run)
-        steps = ledger.steps.of_run(found.id)
+        steps = _steps(ledger, found)
         artifacts = ledger.artifacts.of_run(found.id)
         data = _data(ledger, found)
         children = ledger.runs.search(RunQuery(parent=found.id, limit=0)).total
@@ -177,13 +177,18 @@ def _differences(ledger: Ledger, one: Run, other: Run) -> list[dict[str, Any]]:
     compare("parameter", dict(one.params), dict(other.params))
     data = ({name: f"{name}/{table.version}" for name, table in _data(ledger, run).items()} for run in (one, other))
     compare("data", *data)
-    steps = [{each.step: each for each in ledger.steps.of_run(run.id)} for run in (one, other)]
+    steps = [{each.step: each for each in _steps(ledger, run)} for run in (one, other)]
     compare("step", *({name: each.status for name, each in part.items()} for part in steps))
     for name in sorted(steps[0].keys() & steps[1].keys()):
         compare(f"step {name}", dict(steps[0][name].parts), dict(steps[1][name].parts))
     compare("metric", dict(one.metrics), dict(other.metrics))
     compare("tag", dict(one.tags), dict(other.tags))
     return found
+
+
+def _steps(ledger: Ledger, run: Run) -> tuple[StepRecord, ...]:
+    """What the pipeline's steps did, without what the release notes for itself under a name that no step can have."""
+    return tuple(each for each in ledger.steps.of_run(run.id) if not each.step.startswith("("))
 
 
 def _data(ledger: Ledger, run: Run) -> dict[str, DatasetVersion]:
