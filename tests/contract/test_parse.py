@@ -52,6 +52,7 @@ metric = "accuracy"
 at_least = 0.7
 where = { sex = "f" }
 stages = "live"
+objective = 0.9
 
 [[cost]]
 truth = true
@@ -67,6 +68,16 @@ at_most = "3 per 7d"
 [rollout]
 steps = [5, 25, 100]
 hold = "10m"
+minimum_rows = 50
+[slo]
+objective = 0.95
+over = "7d"
+[fallback]
+prediction = false
+[notify]
+urls = ["env:HOOK", "file:/run/secrets/hook", "https://hooks.example.org/a?b=c"]
+secret = "env:HOOK_KEY"
+allow = ["10.0.0.0/8", "::1", "Hooks.internal"]
 """
 )
 
@@ -142,3 +153,41 @@ def test_a_file_that_is_not_text_or_not_there_is_said(tmp_path: Path) -> None:
     path.write_bytes(b"[project]\nname = '\xff'\n")
     with pytest.raises(ContractError, match=re.escape("expected text in UTF-8, got a byte that is not at offset 18")):
         Contract.load(path)
+
+
+def test_what_the_live_loop_may_do_becomes_typed_values() -> None:
+    contract = Contract.parse(FULL)
+    assert (contract.slo.objective, contract.slo.over) == (0.95, timedelta(days=7))
+    assert [requirement.objective for requirement in contract.requirements] == [None, None, None, 0.9]
+    assert contract.rollout.minimum_rows == 50
+    assert contract.fallback.prediction == "false"
+    assert contract.notify.urls == ("env:HOOK", "file:/run/secrets/hook", "https://hooks.example.org/a?b=c")
+    assert contract.notify.allow == ("10.0.0.0/8", "::1", "hooks.internal")
+    plain = Contract.parse(PROJECT)
+    assert (plain.slo.objective, plain.fallback.prediction, plain.notify.secret) == (0.99, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[notify]\nurls = ["slack://T0/B0/sesame"]\n', "expected env:NAME, file:PATH, or an address https://"),
+        ('[notify]\nurls = ["https://ann:sesame@hooks.example.org"]\n', "secrets are not written into the contract"),
+        ('[notify]\nsecret = "sesame"\n', "expected env:NAME or file:PATH; secrets are not"),
+        ('[notify]\nallow = ["10.0.0.0/99"]\n', "expected a host, an address such as 10.0.0.5, or a network"),
+        ('[notify]\nallow = ["10.0.0.300"]\n', "expected a host, an address"),
+        ("[slo]\nobjective = 1.0\n", "expected a share above 0 and below 1, such as 0.99, got 1.0"),
+        ('[fallback]\nprediction = "maybe"\n', "churned has no class 'maybe'. Known: false, true."),
+        ("[fallback]\n", "prediction is missing"),
+    ],
+)
+def test_mistakes_about_the_live_loop_are_named_and_secrets_are_not_repeated(text: str, said: str) -> None:
+    with pytest.raises(ContractError, match=re.escape(said)) as caught:
+        Contract.parse(PROJECT + COLUMNS + text)
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_regression_falls_back_to_a_number() -> None:
+    text = '[project]\nname = "rent"\ntask = "regression"\ntarget = "price"\n[fallback]\nprediction = '
+    assert Contract.parse(text + "12.5").fallback.prediction == "12.5"
+    with pytest.raises(ContractError, match="expected a number for a regression, got 'low'"):
+        Contract.parse(text + '"low"')

@@ -2,7 +2,7 @@
 
 from mainspring.contract.column import Column, ColumnType, Role
 from mainspring.contract.contract import Contract
-from mainspring.contract.policy import Monitor, Notify, Retrain, Rollout
+from mainspring.contract.policy import Fallback, Monitor, Notify, Retrain, Rollout, Slo
 from mainspring.contract.project import ProjectSection
 from mainspring.contract.requirement import Requirement, Stage
 from mainspring.contract.verdict import Result, Verdict, judge
@@ -11,6 +11,7 @@ __all__ = [
     "Column",
     "ColumnType",
     "Contract",
+    "Fallback",
     "Monitor",
     "Notify",
     "ProjectSection",
@@ -19,6 +20,7 @@ __all__ = [
     "Retrain",
     "Role",
     "Rollout",
+    "Slo",
     "Stage",
     "Verdict",
     "judge",

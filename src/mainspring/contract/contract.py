@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from mainspring.contract.policy import Monitor, Notify, Retrain, Rollout
+from mainspring.contract.policy import Fallback, Monitor, Notify, Retrain, Rollout, Slo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,8 @@ class Contract:
     monitor: Monitor = field(default_factory=Monitor)
     retrain: Retrain = field(default_factory=Retrain)
     rollout: Rollout = field(default_factory=Rollout)
+    slo: Slo = field(default_factory=Slo)
+    fallback: Fallback = field(default_factory=Fallback)
     notify: Notify = field(default_factory=Notify)
     cost: Mapping[tuple[str, str], float] = field(default_factory=dict)
     path: Path | None = None

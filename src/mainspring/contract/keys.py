@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mainspring.core.duration import parse_duration
@@ -13,6 +14,7 @@ from mainspring.core.errors import nearest, quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_ADDRESS = r"https?://[^/@\s?#]+(/[^\s]*)?"
 DURATION_PATTERN = r"^\s*(\d+(\.\d+)?\s*[wdhms]\s*)+$"
 
 
@@ -234,6 +236,80 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a secret is found: ``env:NAME`` or ``file:PATH``; where ``public``, also a web address that is none."""
+
+    public: bool = False
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """A text of this form."""
+        return {"type": "string", "pattern": f"^(env|file):.+$|{_ADDRESS}" if self.public else "^(env|file):.+$"}
+
+    def read(self, value: Any) -> str:
+        """The reference, or the address."""
+        if isinstance(value, str) and re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", value):
+            return value
+        if self.public and isinstance(value, str) and re.fullmatch(_ADDRESS, value):
+            return value
+        # what was written may be a secret, so it is not repeated
+        hidden = "; secrets are not written into the contract"
+        if self.public:
+            raise WrongValue(f"env:NAME, file:PATH, or an address https://host/path without a user in it{hidden}")
+        raise WrongValue(f"env:NAME or file:PATH{hidden}")
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """A list of values of one kind."""
+
+    kind: Kind
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """An array."""
+        return {"type": "array", "items": self.kind.schema}
+
+    def read(self, value: Any) -> tuple[Any, ...]:
+        """The values."""
+        if not isinstance(value, list):
+            raise WrongValue('a list such as ["a", "b"]')
+        return tuple(self.kind.read(item) for item in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A host's name, an address, or a network such as 10.0.0.0/8."""
+
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def read(self, value: Any) -> str:
+        """The text, in small letters."""
+        if isinstance(value, str):
+            try:
+                return str(ip_network(value) if "/" in value else ip_address(value))
+            except ValueError:
+                if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", value) and not value[-1].isdigit():
+                    return value.lower()
+        raise WrongValue("a host, an address such as 10.0.0.5, or a network such as 10.0.0.0/8")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share above 0 and below 1."""
+
+    schema: dict[str, Any] = field(
+        default_factory=lambda: {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+    )
+
+    def read(self, value: Any) -> float:
+        """The share."""
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+            raise WrongValue("a share above 0 and below 1, such as 0.99")
+        return float(value)
+
+
+@dataclass(frozen=True, slots=True)
 class Label:
     """A class label: a text, a number or a boolean, taken by its text."""
 
@@ -246,11 +322,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key of a section: what it holds and what it is for."""
+    """One key of a section: what it holds and what it is for. A ``secret``'s wrong value is not repeated in errors."""
 
     kind: Kind
     help: str
     needed: bool = False
+    secret: bool = False
 
 
 Section = dict[str, Key]
@@ -271,7 +348,8 @@ def read_section(section: Section, values: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 read[name] = key.kind.read(values[name])
             except WrongValue as wrong:
-                raise WrongEntry(name, f"expected {wrong}, got {quote(values[name])}") from None
+                got = "" if key.secret else f", got {quote(values[name])}"
+                raise WrongEntry(name, f"expected {wrong}{got}") from None
         elif key.needed:
             raise WrongEntry(None, f"{name} is missing: {key.help}")
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,7 +11,7 @@ from mainspring.contract.column import Column
 from mainspring.contract.contract import Contract
 from mainspring.contract.keys import Section, WrongEntry, WrongKey, read_section
 from mainspring.contract.metric import METRICS, measurable
-from mainspring.contract.policy import Monitor, Notify, Retrain, Rollout
+from mainspring.contract.policy import Fallback, Monitor, Notify, Retrain, Rollout, Slo
 from mainspring.contract.project import ProjectSection
 from mainspring.contract.requirement import Requirement
 from mainspring.contract.sections import LISTS, SECTIONS, TABLES_BY_NAME
@@ -81,6 +82,8 @@ class _Parser:
             monitor=Monitor(**self.section(("monitor",), tree.get("monitor", {}))),
             retrain=self.retrain(tree.get("retrain", {})),
             rollout=Rollout(**self.section(("rollout",), tree.get("rollout", {}))),
+            slo=Slo(**self.section(("slo",), tree.get("slo", {}))),
+            fallback=self.fallback(tree, project, columns),
             notify=Notify(**self.section(("notify",), tree.get("notify", {}))),
             cost=self.cost(tree.get("cost", [])),
         )
@@ -153,6 +156,28 @@ class _Parser:
         if "schedule" in read.get("on", ()) and "every" not in read:
             self.fail(("retrain", "on"), '[retrain] on has "schedule": say how often with every = "7d".')
         return Retrain(**read)
+
+    def fallback(self, tree: dict[str, Any], project: ProjectSection, columns: dict[str, Column]) -> Fallback:
+        if "fallback" not in tree:
+            return Fallback()
+        fallback = Fallback(**self.section(("fallback",), tree["fallback"]))
+        path, said = ("fallback", "prediction"), str(fallback.prediction)
+        target = columns.get(project.target)
+        labels = () if target is None else target.categories or (("false", "true") if target.type == "boolean" else ())
+        if project.task == "regression":
+            try:
+                good = math.isfinite(float(said))
+            except ValueError:
+                good = False
+            if not good:
+                self.fail(path, f"[fallback] prediction: expected a number for a regression, got {said!r}.")
+        elif labels and said not in labels:
+            self.fail(
+                path,
+                f"[fallback] prediction: {project.target} has no class {said!r}. "
+                f"{suggestion(said, labels, kind='class')}",
+            )
+        return fallback
 
     def cost(self, entries: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
         costs: dict[tuple[str, str], float] = {}

@@ -1,4 +1,4 @@
-"""How the loop may act: [monitor], [retrain], [rollout], [notify]."""
+"""How the loop may act: [monitor], [retrain], [rollout], [slo], [fallback], [notify]."""
 
 from __future__ import annotations
 
@@ -43,15 +43,44 @@ class Retrain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """Traffic percentages a new version passes through, and how long it is held at each."""
+    """Traffic percentages a new version passes through, and how long it is held at each.
+
+    It goes on to the next only after it has answered ``minimum_rows`` rows at the present one.
+    """
 
     steps: tuple[int, ...] = (5, 25, 100)
     hold: timedelta = timedelta(minutes=10)
+    minimum_rows: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slo:
+    """The share of the time that a requirement must hold, and the span over which that is counted.
+
+    ``objective`` is for requirements that name none of their own; what it leaves of ``over`` is the error budget.
+    """
+
+    objective: float = 0.99
+    over: timedelta = timedelta(days=28)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fallback:
+    """What an endpoint may answer instead of the model when somebody falls back to it: a label, or a number's text."""
+
+    prediction: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
-    """Where incidents are announced. URLs are references (``env:NAME``, ``file:PATH``) or literal."""
+    """Where incidents are announced.
+
+    ``urls``: references (``env:NAME``, ``file:PATH``) to an apprise URL or a webhook, or a webhook itself where its
+    address is no secret. ``secret``: a reference to what webhooks are signed with. ``allow``: hosts, addresses and
+    networks that may be called although they are not public. ``severity``: the least that is announced.
+    """
 
     urls: tuple[str, ...] = ()
     severity: Literal["info", "warning", "critical"] = "warning"
+    secret: str | None = None
+    allow: tuple[str, ...] = ()

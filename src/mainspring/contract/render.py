@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from mainspring.contract.policy import Monitor, Notify, Retrain, Rollout
+from mainspring.contract.policy import Fallback, Monitor, Notify, Retrain, Rollout, Slo
 from mainspring.contract.sections import LISTS, SECTIONS, TABLES_BY_NAME
 from mainspring.core.duration import format_duration
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ALWAYS = {("columns", "type")}
+_POLICIES: dict[str, Any] = {
+    "monitor": Monitor(),
+    "retrain": Retrain(),
+    "rollout": Rollout(),
+    "slo": Slo(),
+    "fallback": Fallback(),
+    "notify": Notify(),
+}
+"""The sections that may be left out, each with what it then says."""
 
 
 def as_dict(contract: Contract) -> dict[str, Any]:
@@ -40,7 +49,7 @@ def as_dict(contract: Contract) -> dict[str, Any]:
             {"truth": truth, "prediction": prediction, "cost": cost}
             for (truth, prediction), cost in contract.cost.items()
         ]
-    for name, default in (("monitor", Monitor()), ("retrain", Retrain()), ("rollout", Rollout()), ("notify", Notify())):
+    for name, default in _POLICIES.items():
         values = _plain(name, getattr(contract, name), default)
         if values:
             tree[name] = values

@@ -16,7 +16,8 @@ class Requirement:
     Exactly one of ``at_least``, ``at_most`` and ``below_champion_by_at_most`` is set. ``by`` names the column whose
     groups are compared (fairness metrics); ``where`` restricts the rows to those whose columns have the given values;
     ``each`` names a column every value of which must keep the bound (the worst slice decides). ``stages`` is where
-    it is checked; empty means wherever it can be measured. ``must`` blocks, ``should`` warns.
+    it is checked; empty means wherever it can be measured. ``must`` blocks, ``should`` warns. ``objective``: the share
+    of the time that it must hold on live windows, None for that of ``[slo]``.
     """
 
     metric: str
@@ -28,6 +29,7 @@ class Requirement:
     where: tuple[tuple[str, str], ...] = ()
     stages: tuple[Stage, ...] = ()
     priority: Priority = "must"
+    objective: float | None = None
     why: str = ""
 
     @property

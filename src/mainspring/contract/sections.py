@@ -11,9 +11,13 @@ from mainspring.contract.keys import (
     Flag,
     Key,
     Label,
+    Many,
+    Network,
     Number,
     OneOrMore,
+    Reference,
     Section,
+    Share,
     Span,
     Steps,
     Text,
@@ -61,6 +65,7 @@ REQUIRE: Section = {
     "where": Key(kind=Where(), help="only rows whose columns have these values"),
     "stages": Key(kind=OneOrMore(get_args(Stage)), help="where it is checked; default: wherever it can be measured"),
     "priority": Key(kind=Text(get_args(Priority)), help="must blocks, should warns (default must)"),
+    "objective": Key(kind=Share(), help="share of the time it must hold; default: that of [slo]"),
     "why": Key(kind=Text(), help="the reason, shown with the verdict"),
 }
 COST: Section = {
@@ -84,10 +89,24 @@ RETRAIN: Section = {
 ROLLOUT: Section = {
     "steps": Key(kind=Steps(), help="percent of the traffic, step by step"),
     "hold": Key(kind=Span(), help="how long each step is held"),
+    "minimum_rows": Key(kind=Number(1, whole=True), help="rows answered at a step before the next; default 100"),
+}
+SLO: Section = {
+    "objective": Key(kind=Share(), help="share of the time that a requirement must hold; default 0.99"),
+    "over": Key(kind=Span(), help="the span over which that is counted; default 28d"),
+}
+FALLBACK: Section = {
+    "prediction": Key(kind=Label(), needed=True, help="what is answered instead of the model in an emergency"),
 }
 NOTIFY: Section = {
-    "urls": Key(kind=Texts(), help="where incidents are announced; secrets as env:NAME or file:PATH"),
+    "urls": Key(
+        kind=Many(Reference(public=True)),
+        secret=True,
+        help="where incidents are announced: env:NAME or file:PATH of an apprise URL, or a webhook's address",
+    ),
     "severity": Key(kind=Text(("info", "warning", "critical")), help="the least severity that is announced"),
+    "secret": Key(kind=Reference(), secret=True, help="what webhooks are signed with: env:NAME or file:PATH"),
+    "allow": Key(kind=Many(Network()), help="hosts and networks that may be called although they are not public"),
 }
 SECTIONS: dict[str, Section] = {
     "project": PROJECT,
@@ -97,6 +116,8 @@ SECTIONS: dict[str, Section] = {
     "monitor": MONITOR,
     "retrain": RETRAIN,
     "rollout": ROLLOUT,
+    "slo": SLO,
+    "fallback": FALLBACK,
     "notify": NOTIFY,
 }
 TABLES_BY_NAME = ("columns",)
