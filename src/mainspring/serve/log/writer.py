@@ -1,0 +1,404 @@
+"""The hot path's end of the prediction log: bytes are put in a queue; a thread writes them to a spool.
+
+What is lost: by kill -9 of the process what has not been handed to the system yet, at most the last tenth of a second
+(``interval``); by a power cut what has not reached the disk, at most about a second (``sync``). With ``durable``
+nothing is lost that was acknowledged. A full disk or a folder that is gone loses nothing until the queue is full.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from mainspring.serve.log import spool
+from mainspring.serve.log.identity import new_id
+from mainspring.serve.log.lock import FileLock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mainspring.serve.log.schema import Schema
+
+DROPPED = -1
+"""The ticket of a record that was not taken."""
+BATCH = 256 * 1024
+"""Bytes in the queue that are written without waiting for the interval."""
+QUEUE = 64 * 1024 * 1024
+"""Bytes the queue holds at most: what comes beyond is dropped and counted."""
+LARGEST_SPOOL = 32 * 1024 * 1024
+_FRAME = 1024 * 1024
+_PATIENCE = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStatus:
+    """How a writer is doing, in records since it began.
+
+    ``written`` were handed to the system, ``synced`` are on the disk, ``dropped`` were refused because the queue was
+    full or the writer closed, ``pending`` (with ``pending_bytes``) wait. ``failed`` counts writes that the system
+    refused; ``error`` is the last refusal's reason while it lasts, None when all is well.
+    """
+
+    accepted: int
+    written: int
+    synced: int
+    dropped: int
+    failed: int
+    pending: int
+    pending_bytes: int
+    error: str | None
+
+
+class LogWriter:
+    """Writes one process's records of one model. Nothing here raises or waits on the hot path. Safe for threads."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        model: str,
+        source: str,
+        durable: bool = False,
+        interval: float = 0.1,
+        sync: float = 1.0,
+        roll: float = 5.0,
+        queue: int = QUEUE,
+    ) -> None:
+        """Write below *folder*, the root of all spools, whether or not it can be written now.
+
+        *source* names the process for people; a unique id is put behind it. Every *interval* seconds the queue is
+        written, every *sync* seconds it is synced to the disk, and after *roll* seconds a spool is finished, so that
+        compaction can take it. *queue* is the most bytes that wait. With *durable* each write is synced at once, one
+        sync for all records that came meanwhile; see `durable`.
+        """
+        self.source = f"{source}.{new_id()}"
+        self.folder = spool.folder_of(folder, model, self.source)
+        self.is_durable = durable
+        self._interval, self._sync, self._roll, self._limit = interval, sync, roll, queue
+        self._guard = threading.Lock()
+        self._wake = threading.Event()
+        self._queue: list[bytes] = []
+        self._waiting: list[tuple[int, asyncio.AbstractEventLoop | None, asyncio.Future[bool] | threading.Event]] = []
+        self._schemas: dict[int, bytes] = {}
+        self._accepted = self._dropped = self._pending = 0
+        self._taken: list[bytes] = []  # by the thread, and not written yet
+        self._written = self._synced = self._failed = 0
+        self._refused = 0  # the last ticket that a failed write or sync was to acknowledge
+        self._lost = 0  # the last ticket whose sync failed
+        self._error: str | None = None
+        self._closing = self._ended = False
+        self._rest = threading.Event()
+        self._file = _File(self.folder)
+        self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
+        self._thread.start()
+
+    def declare(self, schema: Schema) -> None:
+        """Say what the records of a version hold. Call it before the first `append` of that version."""
+        with self._guard:
+            self._schemas[schema.version] = spool.schema_frame(schema)
+
+    def append(self, record: bytes) -> int:
+        """Take a record (see `mainspring.serve.log.record.encode`) and return its ticket, or `DROPPED`.
+
+        Costs a fraction of a microsecond; the queue's bound decides, never the disk.
+        """
+        with self._guard:
+            pending = self._pending + len(record)
+            if pending > self._limit or self._closing:
+                self._dropped += 1
+                return DROPPED
+            self._queue.append(record)
+            self._pending = pending
+            self._accepted = ticket = self._accepted + 1
+        if self.is_durable or pending - len(record) < BATCH <= pending:
+            self._wake.set()
+        return ticket
+
+    async def durable(self, ticket: int) -> bool:
+        """Wait until the record of this *ticket* is on the disk. False where the disk refuses it or it was dropped.
+
+        After a refusal the answer is False at once until a write goes through again. A refused record stays in the
+        queue and is written when the disk takes it, but nobody promised that.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+        with self._guard:
+            if ticket <= self._synced or self._error is not None or self._ended:
+                return self._is_safe(ticket)
+            self._waiting.append((ticket, loop, future))
+        self._wake.set()
+        return await future
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait until all that was taken so far is on the disk. False where it is not after *timeout* seconds."""
+        with self._guard:
+            ticket = self._accepted
+        until = time.monotonic() + timeout
+        while self._synced < ticket:
+            done = threading.Event()
+            with self._guard:
+                if self._ended:
+                    break
+                self._waiting.append((ticket, None, done))
+            self._wake.set()
+            left = until - time.monotonic()
+            if left <= 0 or not done.wait(left):
+                break
+            if self._synced < ticket:
+                time.sleep(min(self._interval, max(until - time.monotonic(), 0)))  # refused: try again
+        return self._is_safe(ticket)
+
+    def status(self) -> LogStatus:
+        """The counters as they are now."""
+        with self._guard:
+            return LogStatus(
+                accepted=self._accepted,
+                written=self._written,
+                synced=self._synced,
+                dropped=self._dropped,
+                failed=self._failed,
+                pending=self._accepted - self._written,
+                pending_bytes=self._pending,
+                error=self._error,
+            )
+
+    @property
+    def dropped(self) -> int:
+        """How many records were not taken."""
+        return self._dropped
+
+    @property
+    def failed(self) -> int:
+        """How many writes the system refused."""
+        return self._failed
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Take nothing more, write and sync what waits, finish the spool. Says whether everything is on the disk."""
+        with self._guard:
+            self._closing = True
+        self._rest.set()
+        self._wake.set()
+        self._thread.join(timeout)
+        return self._synced == self._accepted and self._lost == 0
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def _is_safe(self, ticket: int) -> bool:
+        return self._lost < ticket <= self._synced
+
+    def _run(self) -> None:
+        while not self._closing:
+            if self._wake.wait(self._interval):
+                self._wake.clear()
+            if not self._step():
+                self._rest.wait(_PATIENCE)
+        self._step(last=True)
+        self._file.close()
+        with self._guard:
+            self._ended = True
+            self._refused = self._accepted
+        self._answer()
+
+    def _step(self, *, last: bool = False) -> bool:
+        """Write what waits, sync and roll where it is time. Says whether the system took it."""
+        with self._guard:
+            self._taken += self._queue
+            self._queue = []
+            schemas = list(self._schemas.items())
+            wanted = self.is_durable or last or bool(self._waiting)
+        ticket = self._written + len(self._taken)
+        file = self._file
+        try:
+            while self._taken:
+                self._write(schemas)
+            roll = last or file.age() >= self._roll or file.size >= LARGEST_SPOOL or file.asked_to_roll()
+            if roll or wanted or file.unsynced_for() >= self._sync:
+                self._settle()
+            if roll:
+                file.finish()
+            error = None
+        except Exception as failure:  # whatever it is, it must not reach a prediction
+            error = str(failure) or type(failure).__name__
+        with self._guard:
+            self._error = error
+            if error is not None:
+                self._failed += 1
+                self._refused = ticket
+        self._answer()
+        return error is None
+
+    def _write(self, schemas: list[tuple[int, bytes]]) -> None:
+        """Write one frame of what was taken."""
+        count = size = 0
+        for record in self._taken:
+            count, size = count + 1, size + len(record)
+            if size >= _FRAME:
+                break
+        self._file.write(schemas, self._taken[:count])
+        del self._taken[:count]
+        with self._guard:
+            self._pending -= size
+            self._written += count
+
+    def _settle(self) -> None:
+        try:
+            self._file.sync()
+        except OSError:
+            self._lost = self._written  # the system may have forgotten what it could not write
+            raise
+        finally:
+            self._synced = self._written
+
+    def _answer(self) -> None:
+        """Tell those who wait for a ticket that is on the disk, or that has just been refused."""
+        with self._guard:
+            through = max(self._synced, self._refused)
+            done = [each for each in self._waiting if each[0] <= through]
+            if not done:
+                return
+            self._waiting = [each for each in self._waiting if each[0] > through]
+        by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[bool], bool]]] = {}
+        for ticket, loop, waiter in done:
+            if isinstance(waiter, threading.Event):
+                waiter.set()
+            elif loop is not None:
+                by_loop.setdefault(loop, []).append((waiter, self._is_safe(ticket)))
+        for loop, answers in by_loop.items():
+            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                loop.call_soon_threadsafe(_resolve, answers)
+
+
+class _File:
+    """The spool that is being written; opened when there is something to write. Used by one thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = FileLock(folder / spool.LOCK)
+        self._handle: int | None = None
+        self._path = folder
+        self._number = 0
+        self._schemas: dict[int, bytes] = {}
+        self._began = self._dirty = 0.0
+        self._is_dirty = False
+        self.size = 0
+
+    def write(self, schemas: list[tuple[int, bytes]], records: list[bytes]) -> None:
+        """Append the *records*, and before them each schema that the file does not have yet; all or nothing."""
+        if self._handle is not None and os.fstat(self._handle).st_nlink == 0:
+            self.give_up()  # somebody removed it
+        handle = self._open() if self._handle is None else self._handle
+        fresh = [(version, frame) for version, frame in schemas if self._schemas.get(version) != frame]
+        data = memoryview(b"".join([*(frame for _, frame in fresh), spool.records_frame(records)]))
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(handle, data[written:])
+        except OSError:
+            try:
+                os.ftruncate(handle, self.size)  # no torn frame before a whole one
+            except OSError:
+                self.give_up()
+            raise
+        if not self._is_dirty:
+            self._is_dirty, self._dirty = True, time.monotonic()
+        self.size += len(data)
+        self._schemas.update(fresh)
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        if self._handle is not None and self._is_dirty:
+            try:
+                os.fsync(self._handle)
+            except OSError:
+                self.give_up()
+                raise
+            self._is_dirty = False
+
+    def finish(self) -> None:
+        """Close the spool, which compaction may then take."""
+        if self._handle is None:
+            return
+        handle, self._handle = self._handle, None
+        empty = self.size == len(spool.MAGIC)
+        self.size, self._is_dirty = 0, False
+        os.close(handle)
+        if empty:
+            self._path.unlink()
+        else:
+            self._path.rename(self._path.with_suffix(spool.SUFFIX))
+
+    def give_up(self) -> None:
+        """After a failure: whatever is in the file stays there, and the next write begins a new one."""
+        with suppress(OSError):
+            self.finish()
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.give_up()
+        self._lock.give_back()
+
+    def age(self) -> float:
+        """Seconds since the spool was begun; 0 where none is open."""
+        return time.monotonic() - self._began if self._handle is not None else 0.0
+
+    def unsynced_for(self) -> float:
+        """Seconds since the oldest write that is not synced."""
+        return time.monotonic() - self._dirty if self._is_dirty else 0.0
+
+    def asked_to_roll(self) -> bool:
+        """Whether a reader wants what there is."""
+        if self._handle is None:
+            return False
+        try:
+            (self._folder / spool.ROLL).unlink()
+        except OSError:
+            return False
+        return True
+
+    def _open(self) -> int:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self._lock.take():  # before there is a spool: who finds one without a living lock takes it
+            raise OSError(f"{self._folder} belongs to another writer")
+        number = self._number + 1
+        path = (self._folder / spool.name_of(number)).with_suffix(spool.OPEN)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        self._number = number
+        try:
+            os.write(handle, spool.MAGIC)
+            for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
+                _sync_folder(folder)
+        except OSError:
+            os.close(handle)
+            with suppress(OSError):
+                path.unlink()
+            raise
+        self._handle, self._path, self._schemas = handle, path, {}
+        self.size, self._began, self._is_dirty = len(spool.MAGIC), time.monotonic(), False
+        return handle
+
+
+def _resolve(answers: list[tuple[asyncio.Future[bool], bool]]) -> None:
+    for future, answer in answers:
+        if not future.done():
+            future.set_result(answer)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

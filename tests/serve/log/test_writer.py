@@ -1,0 +1,194 @@
+"""The writer takes records at once, puts them on the disk, and outlives a disk that refuses them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+from mainspring.serve.log import spool
+from mainspring.serve.log.record import decode, encode
+from mainspring.serve.log.schema import Feature, Schema
+from mainspring.serve.log.writer import DROPPED, LogWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+SCHEMA = Schema(version=1, features=(Feature("a", "number"),), classes=("n", "y"))
+
+
+def record(number: int, size: int = 0) -> bytes:
+    features = [float(number), "x" * size]
+    return encode(f"id-{number}", 1_000 + number, 1, "champion", None, features, "y", [0.5, 0.5], 1, 200, None, "r")
+
+
+def kept(folder: Path) -> list[str]:
+    """The ids in the finished spools of a folder, in the order of writing."""
+    found = []
+    for path in spool.spools(folder):
+        versions: set[int] = set()
+        for item, _ in spool.read(path):
+            if isinstance(item, Schema):
+                versions.add(item.version)
+            else:
+                assert {each.version for each in item} <= versions, "its schema comes before a record"
+                found += [each.id for each in item]
+    return found
+
+
+def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.01)
+
+
+def open_writer(root: Path, **settings: float | bool) -> LogWriter:
+    writer = LogWriter(root, model="shop", source="test", interval=0.01, **settings)  # type: ignore[arg-type]
+    writer.declare(SCHEMA)
+    return writer
+
+
+def test_every_record_is_kept_once_in_order_with_its_schema(tmp_path: Path) -> None:
+    with open_writer(tmp_path, roll=0.05) as writer:
+        for number in range(300):
+            assert writer.append(record(number)) == number + 1
+            if number % 100 == 99:
+                time.sleep(0.08)
+    status = writer.status()
+    assert (status.accepted, status.written, status.synced, status.dropped, status.failed) == (300, 300, 300, 0, 0)
+    assert len(spool.spools(writer.folder)) >= 3
+    assert kept(writer.folder) == [f"id-{number}" for number in range(300)]
+
+
+def test_spools_are_for_their_owner_alone(tmp_path: Path) -> None:
+    with open_writer(tmp_path) as writer:
+        writer.append(record(1))
+    assert writer.folder.stat().st_mode & 0o777 == 0o700
+    assert [path.stat().st_mode & 0o777 for path in spool.spools(writer.folder)] == [0o600]
+
+
+def test_what_waits_longer_than_the_queue_is_dropped_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("a file where the folder should be")
+    writer = open_writer(tmp_path, queue=2_000)
+    tickets = [writer.append(record(number, 1_000)) for number in range(3)]
+    assert tickets == [1, DROPPED, DROPPED]
+    until(lambda: writer.status().failed > 0)
+    assert writer.dropped == 2
+    assert "shop" in (writer.status().error or "")
+    (tmp_path / "shop").unlink()
+    assert writer.flush()
+    assert writer.status().error is None
+    assert writer.close()
+    assert kept(writer.folder) == ["id-0"]
+
+
+def test_a_full_disk_is_counted_shown_and_recovered_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = open_writer(tmp_path)
+    writer.append(record(0))
+    assert writer.flush()
+    real, room = os.write, 100
+
+    def write(file: int, data: bytes) -> int:  # the system's own behaviour: part of it fits, then nothing does
+        nonlocal room
+        if room == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        part = min(room, len(data))
+        room -= part
+        return real(file, data[:part])
+
+    monkeypatch.setattr(os, "write", write)
+    began = time.perf_counter()
+    for number in range(1, 500):
+        assert writer.append(record(number)) > 0
+    assert time.perf_counter() - began < 0.5
+    until(lambda: writer.failed > 0)
+    status = writer.status()
+    assert "No space left" in str(status.error)
+    assert status.pending > 400
+    assert status.written < 100
+    assert not writer.flush(0.1)
+    monkeypatch.setattr(os, "write", real)
+    assert writer.flush()
+    assert writer.status().error is None
+    writer.close()
+    assert kept(writer.folder) == [f"id-{number}" for number in range(500)]
+
+
+def test_a_folder_that_vanishes_is_made_again(tmp_path: Path) -> None:
+    writer = open_writer(tmp_path)
+    writer.append(record(0))
+    assert writer.flush()
+    shutil.rmtree(tmp_path / "shop")
+    writer.append(record(1))
+    assert writer.flush()
+    assert writer.close()
+    assert kept(writer.folder) == ["id-1"]
+
+
+def test_durable_answers_only_for_what_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        real(file)
+        synced.append(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+    async def ask(writer: LogWriter, number: int) -> bool:
+        before = len(synced)
+        safe = await writer.durable(writer.append(record(number)))
+        assert len(synced) > before
+        return safe
+
+    async def run() -> None:
+        writer = open_writer(tmp_path, durable=True)
+        assert all(await asyncio.gather(*(ask(writer, number) for number in range(64))))
+        assert len(synced) < 20, "one sync is shared by many"
+
+        def broken(file: int) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        monkeypatch.setattr(os, "fsync", broken)
+        assert not await writer.durable(writer.append(record(64)))
+        assert "Input/output" in str(writer.status().error)
+        monkeypatch.setattr(os, "fsync", fsync)
+        until(lambda: writer.status().error is None)
+        assert await writer.durable(writer.append(record(65)))
+        assert not await writer.durable(DROPPED)
+        writer.close()
+        assert not await writer.durable(writer.append(record(66))), "it is closed"
+        assert {f"id-{number}" for number in range(64)} | {"id-65"} <= set(kept(writer.folder))
+
+    asyncio.run(run())
+
+
+def test_a_reader_can_ask_for_what_there_is(tmp_path: Path) -> None:
+    with open_writer(tmp_path, roll=60) as writer:
+        writer.append(record(0))
+        assert writer.flush()
+        assert kept(writer.folder) == []
+        (writer.folder / spool.ROLL).touch()
+        until(lambda: kept(writer.folder) == ["id-0"])
+
+
+def test_a_torn_tail_is_cut_wherever_it_is_torn(tmp_path: Path) -> None:
+    path = tmp_path / "00000001.spool"
+    first, second = spool.records_frame([record(0), record(1)]), spool.records_frame([record(2)])
+    start = spool.MAGIC + spool.schema_frame(SCHEMA) + first
+    for length in range(len(second)):
+        path.write_bytes(start + second[:length])
+        found = [each.id for item, _ in spool.read(path) if isinstance(item, list) for each in item]
+        assert found == ["id-0", "id-1"]
+    damaged = bytearray(start + second)
+    damaged[-3] ^= 1
+    path.write_bytes(damaged)
+    assert [position for _, position in spool.read(path)][-1] == len(start)
+    assert decode(record(3)).id == "id-3"
