@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
+import pkgutil
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+
+import mainspring
 
 HEAVY = {
     "alembic", "fairlearn", "lightgbm", "matplotlib", "numpy", "onnx", "onnxruntime", "optuna", "pandas", "plotly",
@@ -46,3 +53,39 @@ def test_help_loads_no_layer_that_computes(tokens: list[str]) -> None:
     assert not loaded & HEAVY
     layers = {name.split(".")[1] for name in loaded if name.startswith("mainspring.")}
     assert layers <= {"cli", "core"} | ({"ledger"} if "run" in tokens else set())
+
+
+def test_the_public_surface_is_this() -> None:
+    assert set(mainspring.__all__) == {
+        "Contract", "MainspringError", "Project", "Workspace", "__version__", "backtest", "step",
+    }  # fmt: skip
+    assert dir(mainspring) == sorted(mainspring.__all__)
+    for name in mainspring.__all__:
+        assert getattr(mainspring, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'stpe'"):
+        _ = mainspring.stpe
+
+
+def packages() -> list[str]:
+    return [
+        found.name
+        for found in pkgutil.walk_packages(mainspring.__path__, "mainspring.")
+        if found.ispkg and not found.name.endswith(".migrations.versions")
+    ]
+
+
+@pytest.mark.parametrize("name", packages())
+def test_what_a_package_promises_it_has(name: str) -> None:
+    package = importlib.import_module(name)
+    assert package.__doc__, "every folder states its rule"
+    for promised in getattr(package, "__all__", ()):
+        assert hasattr(package, promised), promised
+
+
+def test_the_examples_in_docstrings_are_run() -> None:
+    root = Path(__file__).parents[1]
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
+    assert "--doctest-modules" in settings["addopts"].split()
+    assert "src" in settings["testpaths"]
+    found = doctest.DocTestFinder().find(importlib.import_module("mainspring.core.errors"))
+    assert sum(len(test.examples) for test in found) >= 4

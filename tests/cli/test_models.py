@@ -86,7 +86,7 @@ def test_the_workspace_can_be_named_from_elsewhere(call_in: Call, shop: Path, tm
         (["history", "shpo"], "Did you mean shop?"),
         (["at", "2026-01-01", "shpo"], "Did you mean shop?"),
         (["at", "yesterday", "shop"], "Expected a date such as 2026-01-31"),
-        (["show", "shop/9"], "version"),
+        (["show", "shop/9"], "The model 'shop' has no version 9; it has 1 to 3."),
         (["show", "shop@champoin"], "Did you mean champion?"),
         (["show", "shop/1/2"], "Expected a model such as churn, churn/3"),
     ],

@@ -114,7 +114,7 @@ def test_what_was_scored_before_is_replaced_and_said(call_in: Call, shop: Path, 
     [
         ("shpo", "age,visits,town\n30,1,bo\n", "No model named 'shpo'. Did you mean shop?"),
         ("shop", "age,vists,town\n30,1,bo\n", "Column 'visits' is needed and missing. Did you mean vists?"),
-        ("shop", "age,visits,town\n30,many,bo\n", "visits"),
+        ("shop", "age,visits,town\n30,many,bo\n", "Column 'visits' must hold a number, got 'many'"),
         ("shop", "", "is empty"),
         ("shop", "age,visits,town\n", "no rows"),
         ("shop", "age,visits,town\n30,1\n31,1,bo\n", "line 2"),

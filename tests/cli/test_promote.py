@@ -74,7 +74,7 @@ def test_another_alias_is_free(call_in: Call, own_shop: Path) -> None:
     ("arguments", "message"),
     [
         (["promote", "shop", "1"], "shop/1 is the champion already"),
-        (["promote", "shop", "7"], "7"),
+        (["promote", "shop", "7"], "The model 'shop' has no version 7; it has 1 to 3."),
         (["promote", "shpo", "1"], "Did you mean shop?"),
         (["promote", "shop", "three"], "promote --help"),
         (["promote", "shop"], "promote --help"),
