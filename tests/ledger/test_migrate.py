@@ -7,18 +7,19 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from mainspring.core.errors import LedgerError
+from mainspring.core.errors import LedgerError, Refused
 from mainspring.ledger import open_ledger
 from mainspring.ledger.sql.engine import file_engine
 from mainspring.ledger.sql.migrate import REVISIONS, SCRIPTS, VERSION_TABLE, prepare
 from mainspring.ledger.sql.session import Session
 
-if TYPE_CHECKING:
-    from pathlib import Path
+OLD = Path(__file__).parent / "data"
+"""Ledgers as the code of their time wrote them, one of each revision before the last."""
 
 SECOND = """
 import sqlalchemy as sa
@@ -126,6 +127,77 @@ def test_an_old_ledger_is_upgraded_and_a_copy_kept(tmp_path: Path) -> None:
         assert dict(ledger.runs.get(run.id).params) == {"a": 1}
 
 
+def old_ledger(path: Path, revision: str) -> Path:
+    """A ledger as it was left by the code of that revision."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((OLD / f"ledger-{revision}.sql").read_text(encoding="utf-8"))
+    return path
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_every_old_ledger_gets_the_tables_of_a_new_one(tmp_path: Path, revision: str) -> None:
+    old, new = old_ledger(tmp_path / "old.db", revision), tmp_path / "new.db"
+    open_ledger(old).close()
+    open_ledger(new).close()
+    names = {name for name, _ in tables(new)}
+    assert {name for name, _ in tables(old)} == names
+    for name in names - {VERSION_TABLE}:
+        assert _columns(old, name) == _columns(new, name), name
+    with closing(sqlite3.connect(old)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+def test_the_facts_of_the_first_ledgers_are_all_there(tmp_path: Path) -> None:
+    """Incidents as grave as their kinds, the trail whole, the champion live; and everything takes new facts."""
+    path = old_ledger(tmp_path / "ledger.db", "0001")
+    with open_ledger(path, actor="bob") as ledger:
+        found = {each.kind: each for each in ledger.incidents.search()}
+        grave = {kind: each.severity for kind, each in found.items()}
+        assert grave == {"drift": "info", "performance": "warning", "data quality": "warning", "service": "critical"}
+        drift = ledger.incidents.get(found["drift"].id)
+        assert (drift.summary, drift.owner, drift.action) == ("income moved — “1 000×”", "bob", "roll back")
+        assert [event.kind for event in drift.events] == ["opened", "signal"]
+        assert (drift.acknowledged, drift.muted_until, dict(drift.details)) == (None, None, {"window": 3})
+        assert found["performance"].closed == datetime(2026, 3, 3, 13, 5, tzinfo=UTC)
+        with pytest.raises(Refused, match="was closed at 2026-03-03 13:05"):
+            ledger.incidents.acknowledge(found["performance"].id)
+        assert ledger.incidents.acknowledge(drift.id).events[-1].actor == "bob"
+
+        live = ledger.endpoints.live("churn")
+        assert (live.champion, live.traffic) == (1, None)
+        rule = ledger.endpoints.set("churn", canary=2, percent=5)
+        assert ledger.endpoints.live("churn").traffic == rule
+        assert ledger.endpoints.live("churn").revision > live.revision
+        assert [each.after for each in ledger.models.transitions("churn")] == [1, 2, 1]
+        assert ledger.models.get("churn", 2).metrics["roc_auc"].value == 0.81
+
+        assert ledger.runs.history("6a" * 16, "loss").values == (0.7, 0.4)
+        assert dict(ledger.runs.get("5f5f5f").params) == {"trials": 30, "note": None}
+        assert ledger.artifacts.live() == {"m" * 8, "t" * 8, "b1", "b2"}
+        assert ledger.audit.verify(head="9cbc5534e774cd80c6e017267a33946f299b17d7bdfc0676073e4d366eedc561") is None
+        assert ledger.audit.entries(after=12)[0].action == "incident.acknowledge"
+    copy = tmp_path / "ledger.db.before-upgrade-from-0001"
+    with closing(sqlite3.connect(copy)) as connection:
+        assert connection.execute("SELECT count(*) FROM incidents").fetchone() == (4,)
+        assert connection.execute("SELECT version_num FROM mainspring_version").fetchone() == ("0001",)
+
+
+def test_several_processes_upgrade_one_ledger(tmp_path: Path) -> None:
+    path = old_ledger(tmp_path / "ledger.db", "0001")
+    code = "import sys; from mainspring.ledger import open_ledger as o; o(sys.argv[1]).states.put('k', sys.argv[2], 1)"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), str(number)], stderr=subprocess.PIPE)
+        for number in range(3)
+    ]
+    for process in started:
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors.decode()
+    with open_ledger(path) as ledger:
+        assert len(ledger.states.search("k")) == 3
+        assert len(ledger.incidents.search()) == 4
+
+
 def test_an_upgrade_that_fails_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     with open_ledger(path) as ledger:
@@ -146,7 +218,7 @@ def test_a_newer_ledger_is_refused(tmp_path: Path) -> None:
     migrated(path, scripts, revisions)
     with pytest.raises(
         LedgerError,
-        match=rf"was written by a newer Mainspring \(its tables are at revision next, .*knows {REVISIONS[-1]}",
+        match=rf"was written by a newer Mainspring \(its tables are at revision next, .*knows .*{REVISIONS[-1]}",
     ):
         open_ledger(path)
 
@@ -158,7 +230,7 @@ def test_an_unknown_old_version_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE mainspring_version SET version_num = '0000'")
         connection.commit()
     with pytest.raises(
-        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001\)"
+        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001, 0002\)"
     ):
         open_ledger(path)
 

@@ -52,7 +52,7 @@ def gc(
     workspace: Where = None,
     json: Json = False,
 ) -> None:
-    """Remove the bytes that no run, dataset or model refers to."""
+    """Remove the bytes that no run, dataset, model or prediction log refers to."""
     from mainspring.cli._output import emit_json, out
 
     with opened(workspace) as place:

@@ -13,7 +13,19 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mainspring.core.clock import Clock
-    from mainspring.ledger.ports import Artifacts, Audit, Datasets, Incidents, Models, Runs, Steps
+    from mainspring.ledger.ports import (
+        Artifacts,
+        Audit,
+        Datasets,
+        Endpoints,
+        Incidents,
+        Leases,
+        Models,
+        Runs,
+        Segments,
+        States,
+        Steps,
+    )
 
 
 class Ledger(Protocol):
@@ -49,6 +61,22 @@ class Ledger(Protocol):
     @property
     def incidents(self) -> Incidents:
         """Alerts of one cause."""
+
+    @property
+    def segments(self) -> Segments:
+        """The prediction log."""
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Who answers."""
+
+    @property
+    def leases(self) -> Leases:
+        """Which process works."""
+
+    @property
+    def states(self) -> States:
+        """What long work remembers."""
 
     @property
     def audit(self) -> Audit:

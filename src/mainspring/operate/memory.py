@@ -6,8 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from mainspring.core.errors import NotFound, Refused
-from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Incidents, IncidentStatus, Suspect
+from mainspring.core.errors import InputError, NotFound, Refused
+from mainspring.ledger.ports.incidents import (
+    Incident,
+    IncidentEvent,
+    Incidents,
+    IncidentStatus,
+    Severity,
+    Suspect,
+    usual_severity,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +41,7 @@ class MemoryIncidents:
         suspects: Sequence[Suspect] = (),
         details: Mapping[str, Any] | None = None,
         owner: str = "",
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
         """Open an incident; its first event is ``opened``."""
@@ -40,6 +49,7 @@ class MemoryIncidents:
         made = Incident(
             id=len(self._kept) + 1, model=model, kind=kind, status="open", summary=summary, opened=moment,
             updated=moment, owner=owner, suspects=tuple(suspects), details=dict(details or {}),
+            severity=severity or usual_severity(kind),
         )  # fmt: skip
         self._kept[made.id] = made
         self.append(made.id, kind="opened", text=summary, at=moment)
@@ -55,11 +65,14 @@ class MemoryIncidents:
         action: str | None = None,
         owner: str | None = None,
         details: Mapping[str, Any] | None = None,
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
         """Change what is known; what is None stays, *details* are merged."""
         found = self._open(id)
-        said = {"kind": kind, "summary": summary, "action": action, "owner": owner}
+        if severity is None and kind is not None:
+            severity = usual_severity(kind, at_least=found.severity)
+        said = {"kind": kind, "summary": summary, "action": action, "owner": owner, "severity": severity}
         changes: dict[str, Any] = {key: value for key, value in said.items() if value is not None}
         if suspects is not None:
             changes["suspects"] = tuple(suspects)
@@ -82,6 +95,31 @@ class MemoryIncidents:
         event = IncidentEvent(time=self._at(at), kind=kind, text=text, actor=self._actor, data=dict(data or {}))
         self._kept[id] = replace(found, events=(*found.events, event))
         return event
+
+    def acknowledge(self, id: int, *, text: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
+        """Say that somebody looks after it."""
+        found, moment = self._open(id), self._at(at)
+        if found.acknowledged is None:
+            self._kept[id] = replace(found, acknowledged=moment, updated=moment)
+            self.append(id, kind="acknowledged", text=text, at=moment)
+        return self._kept[id]
+
+    def mute(
+        self,
+        id: int,  # noqa: A002
+        until: datetime | None,
+        *,
+        text: str = "",
+        at: datetime | None = None,
+    ) -> Incident:
+        """Tell nobody about it *until* then."""
+        found, moment = self._open(id), self._at(at)
+        if until is not None and until <= moment:
+            raise InputError(f"Incident {id} can be muted until a time to come, not until {until:%Y-%m-%d %H:%M}.")
+        told = {"until": None if until is None else until.isoformat()}
+        self._kept[id] = replace(found, muted_until=until, updated=moment)
+        self.append(id, kind="muted" if until else "unmuted", text=text, data=told, at=moment)
+        return self._kept[id]
 
     def close(self, id: int, *, text: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
         """Close it; its last event is ``closed``."""

@@ -7,7 +7,7 @@ from mainspring.ledger.ports.artifacts import Artifact, Artifacts, Edge, Lineage
 from mainspring.ledger.ports.audit import Audit, AuditEntry, Tampering
 from mainspring.ledger.ports.datasets import Datasets, DatasetVersion
 from mainspring.ledger.ports.endpoints import Endpoints, Live, Traffic
-from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Incidents, Suspect
+from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Incidents, Severity, Suspect
 from mainspring.ledger.ports.leases import Lease, Leases
 from mainspring.ledger.ports.models import Models, ModelVersion, Transition
 from mainspring.ledger.ports.runs import (
@@ -56,6 +56,7 @@ __all__ = [
     "Segment",
     "SegmentKind",
     "Segments",
+    "Severity",
     "State",
     "States",
     "StepRecord",

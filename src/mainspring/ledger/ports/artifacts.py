@@ -75,5 +75,8 @@ class Artifacts(Protocol):
 
     @operation(needs=Permission.READ)
     def live(self) -> frozenset[str]:
-        """The digests that facts still refer to: made by a run that was not deleted, or held by a dataset or model."""
+        """The digests that facts still refer to.
+
+        Made by a run that was not deleted, or held by a dataset, a model or a segment of the prediction log.
+        """
         ...

@@ -10,6 +10,22 @@ from typing import Any, Literal, Protocol, TypeAlias
 from mainspring.ledger.operation import Permission, operation
 
 IncidentStatus: TypeAlias = Literal["open", "closed"]
+Severity: TypeAlias = Literal["info", "warning", "critical"]
+
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+"""From the lightest to the gravest."""
+_USUAL: Mapping[str, Severity] = {"drift": "info", "service": "critical"}
+
+
+def usual_severity(kind: str, *, at_least: Severity = "info") -> Severity:
+    """How grave an incident of this *kind* is where nobody says, and never lighter than *at_least*.
+
+    Data that moved is worth knowing, a worse model or broken data worth a look, an endpoint that fails worth a call.
+
+    >>> usual_severity("performance"), usual_severity("drift"), usual_severity("drift", at_least="critical")
+    ('warning', 'info', 'critical')
+    """
+    return max(_USUAL.get(kind, "warning"), at_least, key=SEVERITIES.index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +39,10 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentEvent:
-    """One entry of the timeline. ``kind``: opened, signal, action, note, closed …; ``data``: plain JSON values."""
+    """One entry of the timeline.
+
+    ``kind``: opened, signal, action, note, acknowledged, muted, closed …; ``data``: plain JSON values.
+    """
 
     time: datetime
     kind: str
@@ -34,7 +53,11 @@ class IncidentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """One incident. ``kind``: data quality, drift, performance, service. ``events`` is filled by `get` only."""
+    """One incident. ``kind``: data quality, drift, performance, service. ``events`` is filled by `get` only.
+
+    ``acknowledged``: when somebody first said that they look after it; who, is in the events. Until ``muted_until``
+    nobody is to be told about it.
+    """
 
     id: int
     model: str
@@ -49,6 +72,9 @@ class Incident:
     suspects: tuple[Suspect, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
     events: tuple[IncidentEvent, ...] = ()
+    severity: Severity = "warning"
+    acknowledged: datetime | None = None
+    muted_until: datetime | None = None
 
 
 class Incidents(Protocol):
@@ -67,9 +93,10 @@ class Incidents(Protocol):
         suspects: Sequence[Suspect] = (),
         details: Mapping[str, Any] | None = None,
         owner: str = "",
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
-        """Open an incident; its first event is ``opened``."""
+        """Open an incident; its first event is ``opened``. The *severity* is by default the kind's usual one."""
         ...
 
     @operation(needs=Permission.WRITE)
@@ -83,9 +110,13 @@ class Incidents(Protocol):
         action: str | None = None,
         owner: str | None = None,
         details: Mapping[str, Any] | None = None,
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
-        """Change what is known; what is None stays, *details* are merged."""
+        """Change what is known; what is None stays, *details* are merged.
+
+        Another kind makes it at least as grave as usual for that kind, unless *severity* says otherwise.
+        """
         ...
 
     @operation(needs=Permission.WRITE)
@@ -99,6 +130,26 @@ class Incidents(Protocol):
         at: datetime | None = None,
     ) -> IncidentEvent:
         """Add an event to the timeline. A closed incident takes notes too."""
+        ...
+
+    @operation(needs=Permission.WRITE)
+    def acknowledge(self, id: int, *, text: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
+        """Say that the ledger's actor looks after it: an event ``acknowledged``. Once it is, nothing changes."""
+        ...
+
+    @operation(needs=Permission.WRITE)
+    def mute(
+        self,
+        id: int,  # noqa: A002
+        until: datetime | None,
+        *,
+        text: str = "",
+        at: datetime | None = None,
+    ) -> Incident:
+        """Tell nobody about it *until* then, or from now on again (None): an event ``muted`` or ``unmuted``.
+
+        Raises InputError for a time that is over already.
+        """
         ...
 
     @operation(needs=Permission.WRITE)

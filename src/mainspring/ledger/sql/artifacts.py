@@ -110,7 +110,8 @@ class SqlArtifacts:
         """The digests that facts still refer to."""
         statement = (
             "SELECT p.digest FROM productions p LEFT JOIN runs r ON r.id = p.run WHERE r.deleted IS NULL "
-            "UNION SELECT digest FROM datasets UNION SELECT digest FROM models"
+            "UNION SELECT digest FROM datasets UNION SELECT digest FROM models "
+            "UNION SELECT digest FROM segments WHERE gone IS NULL"
         )
         return self._session.read(
             lambda connection: frozenset(str(row[0]) for row in connection.exec_driver_sql(statement))

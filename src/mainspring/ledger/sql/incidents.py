@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.core.errors import NotFound, Refused
-from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Suspect
+from mainspring.core.errors import InputError, NotFound, Refused
+from mainspring.ledger.ports.incidents import Incident, IncidentEvent, Suspect, usual_severity
 from mainspring.ledger.sql.audit import append_entry
 from mainspring.ledger.sql.codec import from_json, from_micros, maybe_from_micros, to_json, to_micros
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mainspring.core.clock import Clock
-    from mainspring.ledger.ports.incidents import Incidents, IncidentStatus
+    from mainspring.ledger.ports.incidents import Incidents, IncidentStatus, Severity
     from mainspring.ledger.sql.session import Session
 
 _SELECT = (
-    "SELECT id, model, kind, status, summary, opened, updated, closed, action, owner, suspects, details FROM incidents"
+    "SELECT id, model, kind, status, summary, opened, updated, closed, action, owner, suspects, details, severity, "
+    "acknowledged, muted_until FROM incidents"
 )
 
 
@@ -44,21 +45,23 @@ class SqlIncidents:
         suspects: Sequence[Suspect] = (),
         details: Mapping[str, Any] | None = None,
         owner: str = "",
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
         """Open an incident."""
         moment = at or self._clock.now()
         now = to_micros(moment)
+        grave = severity or usual_severity(kind)
 
         def insert(connection: Connection) -> Incident:
             number = connection.exec_driver_sql(
-                "INSERT INTO incidents (model, kind, status, summary, opened, updated, action, "
-                "owner, suspects, details) "
-                "VALUES (?, ?, 'open', ?, ?, ?, '', ?, ?, ?) RETURNING id",
-                (model, kind, summary, now, now, owner, to_json(suspects), to_json(details or {})),
+                "INSERT INTO incidents (model, kind, status, summary, opened, updated, action, owner, suspects, "
+                "details, severity) VALUES (?, ?, 'open', ?, ?, ?, '', ?, ?, ?, ?) RETURNING id",
+                (model, kind, summary, now, now, owner, to_json(suspects), to_json(details or {}), grave),
             ).scalar_one()
             self._event(connection, number, "opened", summary, {}, moment)
-            self._audit(connection, "incident.open", number, {"model": model, "kind": kind, "summary": summary}, moment)
+            told = {"model": model, "kind": kind, "summary": summary, "severity": grave}
+            self._audit(connection, "incident.open", number, told, moment)
             return _get(connection, number)
 
         return self._session.write(insert)
@@ -73,15 +76,18 @@ class SqlIncidents:
         action: str | None = None,
         owner: str | None = None,
         details: Mapping[str, Any] | None = None,
+        severity: Severity | None = None,
         at: datetime | None = None,
     ) -> Incident:
         """Change what is known."""
         moment = at or self._clock.now()
-        changed: dict[str, Any] = {"kind": kind, "summary": summary, "action": action, "owner": owner}
-        changed = {name: value for name, value in changed.items() if value is not None}
+        said = {"kind": kind, "summary": summary, "action": action, "owner": owner, "severity": severity}
 
         def write(connection: Connection) -> Incident:
             before = _get_open(connection, id)
+            changed: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+            if kind is not None:
+                changed.setdefault("severity", usual_severity(kind, at_least=before.severity))
             row = {**changed, "updated": to_micros(moment)}
             if suspects is not None:
                 row["suspects"] = to_json(suspects)
@@ -113,6 +119,44 @@ class SqlIncidents:
             return event
 
         return self._session.write(insert)
+
+    def acknowledge(self, id: int, *, text: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
+        """Say that the ledger's actor looks after it."""
+        moment = at or self._clock.now()
+
+        def update(connection: Connection) -> Incident:
+            if _get_open(connection, id).acknowledged is None:
+                now = to_micros(moment)
+                _set(connection, id, {"acknowledged": now, "updated": now})
+                self._event(connection, id, "acknowledged", text, {}, moment)
+                self._audit(connection, "incident.acknowledge", id, {"text": text}, moment)
+            return _get(connection, id)
+
+        return self._session.write(update)
+
+    def mute(
+        self,
+        id: int,  # noqa: A002
+        until: datetime | None,
+        *,
+        text: str = "",
+        at: datetime | None = None,
+    ) -> Incident:
+        """Tell nobody about it *until* then."""
+        moment = at or self._clock.now()
+
+        def update(connection: Connection) -> Incident:
+            _get_open(connection, id)
+            if until is not None and until <= moment:
+                raise InputError(f"Incident {id} can be muted until a time to come, not until {until:%Y-%m-%d %H:%M}.")
+            ends = None if until is None else to_micros(until)
+            told = {"until": None if until is None else until.isoformat()}
+            _set(connection, id, {"muted_until": ends, "updated": to_micros(moment)})
+            self._event(connection, id, "muted" if until else "unmuted", text, told, moment)
+            self._audit(connection, "incident.mute", id, {**told, "text": text}, moment)
+            return _get(connection, id)
+
+        return self._session.write(update)
 
     def close(self, id: int, *, text: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
         """Close it."""
@@ -200,6 +244,7 @@ def _incident(row: Sequence[Any], events: tuple[IncidentEvent, ...]) -> Incident
         id=row[0], model=row[1], kind=row[2], status=row[3], summary=row[4], opened=from_micros(row[5]),
         updated=from_micros(row[6]), closed=maybe_from_micros(row[7]), action=row[8], owner=row[9],
         suspects=msgspec.json.decode(row[10], type=tuple[Suspect, ...]), details=from_json(row[11]), events=events,
+        severity=row[12], acknowledged=maybe_from_micros(row[13]), muted_until=maybe_from_micros(row[14]),
     )  # fmt: skip
 
 

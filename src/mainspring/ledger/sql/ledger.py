@@ -8,12 +8,16 @@ from mainspring.core.errors import LedgerError
 from mainspring.ledger.sql.artifacts import SqlArtifacts
 from mainspring.ledger.sql.audit import SqlAudit
 from mainspring.ledger.sql.datasets import SqlDatasets
+from mainspring.ledger.sql.endpoints import SqlEndpoints
 from mainspring.ledger.sql.engine import file_engine, memory_engine
 from mainspring.ledger.sql.incidents import SqlIncidents
+from mainspring.ledger.sql.leases import SqlLeases
 from mainspring.ledger.sql.migrate import prepare
 from mainspring.ledger.sql.models import SqlModels
 from mainspring.ledger.sql.runs import SqlRuns
+from mainspring.ledger.sql.segments import SqlSegments
 from mainspring.ledger.sql.session import Session
+from mainspring.ledger.sql.states import SqlStates
 from mainspring.ledger.sql.steps import SqlSteps
 
 if TYPE_CHECKING:
@@ -37,6 +41,10 @@ class SqlLedger:
         self.datasets = SqlDatasets(session, clock=clock, actor=actor)
         self.models = SqlModels(session, clock=clock, actor=actor)
         self.incidents = SqlIncidents(session, clock=clock, actor=actor)
+        self.segments = SqlSegments(session, clock=clock, actor=actor)
+        self.endpoints = SqlEndpoints(session, clock=clock, actor=actor)
+        self.leases = SqlLeases(session, clock=clock, actor=actor)
+        self.states = SqlStates(session, clock=clock)
         self.audit = SqlAudit(session, clock=clock, actor=actor)
 
     def together(self) -> AbstractContextManager[None]:

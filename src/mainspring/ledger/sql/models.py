@@ -196,6 +196,14 @@ def _get(connection: Connection, name: str, version: int) -> ModelVersion:
     raise NotFound(f"The model {name!r} has no version {version}; it has 1 to {newest}.")
 
 
+def require_versions(connection: Connection, name: str, versions: Sequence[int]) -> None:
+    """Raise NotFound where there is no model *name* or it lacks one of these versions."""
+    for version in versions:
+        _get(connection, name, version)
+    if not versions and name not in (known := _names(connection)):
+        raise NotFound.among("model", name, known)
+
+
 def _version(row: Sequence[Any], aliases: Mapping[str, int]) -> ModelVersion:
     return ModelVersion(
         name=row[0], version=row[1], digest=row[2], created=from_micros(row[3]), actor=row[4], passed=bool(row[5]),

@@ -195,6 +195,7 @@ transitions = Table(
     Column("reason", Text, nullable=False),
     Column("override", Text),
     Index(None, "name", "alias", "time"),
+    Index(None, "name", "alias"),
 )
 incidents = Table(
     "incidents",
@@ -211,6 +212,9 @@ incidents = Table(
     Column("owner", Text, nullable=False),
     Column("suspects", Text, nullable=False),
     Column("details", Text, nullable=False),
+    Column("severity", Text, nullable=False, server_default="warning"),
+    Column("acknowledged", Integer),
+    Column("muted_until", Integer),
     Index(None, "status", "model"),
     Index(None, "model"),
 )
@@ -225,6 +229,60 @@ incident_events = Table(
     Column("actor", Text, nullable=False),
     Column("data", Text, nullable=False),
     Index(None, "incident"),
+)
+segments = Table(
+    "segments",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("first_row", Integer, nullable=False),
+    Column("last_row", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("gone", Integer),
+    UniqueConstraint("model", "kind", "source", "sequence"),
+    Index(None, "model", "kind", "last_row"),
+    Index(None, "digest"),
+)
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("shadow", Text, nullable=False),
+    Column("canary", Integer),
+    Column("percent", Float, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("time", Integer, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("model", "revision"),
+)
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("token", Integer, nullable=False),
+    Column("expires", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("span", Integer, nullable=False),
+    Column("beat", Integer, nullable=False),
+)
+states = Table(
+    "states",
+    metadata,
+    Column("revision", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("updated", Integer, nullable=False),
+    UniqueConstraint("kind", "key"),
+    sqlite_autoincrement=True,  # a revision must not come again, also when the newest document was deleted
 )
 audit = Table(
     "audit",
