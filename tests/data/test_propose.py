@@ -273,7 +273,7 @@ def test_windows_fit_the_table() -> None:
     hours = [dt.datetime(2023, 1, 1) + dt.timedelta(hours=i) for i in range(n)]
     frame = pl.DataFrame({"when": hours, "x": rng.normal(size=n), "y": rng.normal(size=n)})
     assert propose(frame, name="p", target="y").contract.monitor.window == dt.timedelta(days=28)
-    assert propose(frame, name="p", target="y", guess_time=False).contract.monitor.window == 400
+    assert propose(frame, name="p", target="y", guess_time=False).contract.monitor.window == 350
 
 
 REAL = {

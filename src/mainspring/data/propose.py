@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from mainspring.data.summary import ColumnProfile
 
 LEAST_ENTITIES = 30
-WINDOWS = 20
-WINDOW_ROWS = 200
+WINDOWS = 100
+WINDOW_ROWS = 350
 _SPANS = (timedelta(hours=1), timedelta(hours=6), timedelta(days=1), timedelta(days=7), timedelta(days=28))
 _NEGATIVE = frozenset(
     {
@@ -271,7 +271,7 @@ def _proposal(
         monitor=Monitor(window=window),
     )
     spoken = f"{window:,} rows" if isinstance(window, int) else str(window).removesuffix(", 0:00:00")
-    share = "" if typed.height < WINDOW_ROWS * WINDOWS else ": about a twentieth of this table each"
+    share = "" if typed.height < WINDOW_ROWS * WINDOWS else ": about a hundredth of this table each"
     notes.comment("monitor", f"live rows are judged in windows of {spoken}{share}")
     return Proposal(contract, tuple(notes.reasons), leaks, notes.comments)
 
@@ -290,7 +290,7 @@ def _plain(label: object) -> str:
 
 
 def _window(typed: pl.DataFrame, time: str | None) -> timedelta | int:
-    """A span that cuts the table into about twenty windows, each of some hundreds of rows where there are that many."""
+    """A span that cuts the table into about a hundred windows, of some hundreds of rows each."""
     rows = max(min(WINDOW_ROWS, typed.height), round(typed.height / WINDOWS, -2))
     if time is None or not typed.schema[time].is_temporal():
         return int(rows)

@@ -370,13 +370,20 @@ class Loop:
         self._news = f"version {self._released} went live one window before"
 
     def _blocked(self, fresh: pl.DataFrame, truth: pl.Series, ours: Predictions, theirs: Predictions) -> str:
-        """Which must the challenger fails on rows it had not seen, or an empty text."""
+        """Which must the challenger fails on rows it had not seen, or an empty text.
+
+        On few rows a value says little. A must that the champion fails there as well, or that compares the two, blocks
+        only if it surely fails, with the whole interval.
+        """
         if not self._contract.requirements:
             return ""
-        judged = verdicts(
-            self._contract, truth, ours, fresh, stage="canary", champion=theirs, confidence=None, seed=self._seed
-        )
+        judged = verdicts(self._contract, truth, ours, fresh, stage="canary", champion=theirs, seed=self._seed)
         failed = [verdict for verdict in judged if verdict.blocks]
+        if not failed:
+            return ""
+        judged = verdicts(self._contract, truth, theirs, fresh, stage="canary", confidence=None, seed=self._seed)
+        kept = {verdict.requirement for verdict in judged if verdict.result == "pass"}
+        failed = [verdict for verdict in failed if verdict.requirement in kept or _surely(verdict)]
         return f"was not promoted: it fails {failed[0].requirement} ({_value(failed[0])})" if failed else ""
 
     def _stands_for(self, challenger: Challenger) -> int:
@@ -397,6 +404,13 @@ class Loop:
         self._on_trial = []
         self._news = f"version {before.version} came back one window before"
         self._desk.act("roll back", f"roll back from version {worse} to version {before.version}: {decision.reason}")
+
+
+def _surely(verdict: Verdict) -> bool:
+    """Whether the whole interval of a failed verdict lies beyond its bound."""
+    if verdict.value is None or verdict.low is None or verdict.high is None:
+        return True
+    return verdict.high < verdict.bound if verdict.value < verdict.bound else verdict.low > verdict.bound
 
 
 def _value(verdict: Verdict) -> str:
