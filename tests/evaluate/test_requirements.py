@@ -11,6 +11,7 @@ import pytest
 
 from mainspring.contract import Column, Contract, ProjectSection, Requirement, Verdict
 from mainspring.core.errors import InputError
+from mainspring.core.estimate import Estimate
 from mainspring.core.predictions import Predictions
 from mainspring.evaluate import difference, measure, verdicts
 
@@ -228,3 +229,17 @@ def test_labels_without_probabilities_cannot_be_ranked(frame: pl.DataFrame, trut
 def test_lengths_must_agree(frame: pl.DataFrame, truth: list[str]) -> None:
     with pytest.raises(InputError, match="predictions for each of the 200 rows, got 2"):
         verdicts(contract(), truth, said([0.1, 0.2]), frame, stage="holdout")
+
+
+def test_latency_and_errors_are_judged_where_requests_were_timed(
+    frame: pl.DataFrame, truth: list[str], predictions: Predictions
+) -> None:
+    slow = Requirement(metric="latency_p99_ms", at_most=20)
+    timed = {"latency_p99_ms": Estimate(31.5, rows=180)}
+    found = one(slow, truth, predictions, frame, stage="live", service=timed)
+    assert (found.result, found.value, found.rows) == ("fail", 31.5, 180)
+    untimed = one(slow, truth, predictions, frame, stage="live")
+    assert (untimed.result, untimed.reason) == ("not measurable", "no requests were timed here")
+    part = Requirement(metric="latency_p99_ms", at_most=20, where=(("region", "north"),))
+    found = one(part, truth, predictions, frame, stage="live", service=timed)
+    assert found.reason == "requests are timed together, not by what they ask about"

@@ -10,13 +10,13 @@ import pytest
 from tests.monitor.simulated import binary, numbers
 
 from mainspring.contract import Column, Contract, Monitor, ProjectSection, Requirement
+from mainspring.core.predictions import Predictions
 from mainspring.monitor.baseline import Baseline
 from mainspring.monitor.profile import Reference
-from mainspring.monitor.signals import judge_window, signals
+from mainspring.monitor.signals import Counted, count_window, judge_counted, judge_window, signals
 from mainspring.monitor.window import Window
 
 if TYPE_CHECKING:
-    from mainspring.core.predictions import Predictions
     from mainspring.monitor.signals import Judgement
 
 CONTRACT = Contract(
@@ -45,6 +45,11 @@ def reference() -> Reference:
 def base() -> Baseline:
     _, predictions, truth = world(4_000, 1)
     return Baseline.of_contract(CONTRACT, truth, predictions)
+
+
+def part(predictions: Predictions, begin: int, end: int) -> Predictions:
+    scores = None if predictions.scores is None else predictions.scores[begin:end]
+    return Predictions(predictions.values[begin:end], scores, predictions.classes)
 
 
 def judged(reference: Reference, base: Baseline, rows: int = 1_000, seed: int = 2, **change: Any) -> Judgement:
@@ -168,3 +173,18 @@ def test_an_empty_window_is_judged_quietly(reference: Reference, base: Baseline)
     judgement = judge_window(reference, CONTRACT, frame.clear())
     assert judgement.rows == 0
     assert judgement.breaches == ()
+
+
+def test_a_window_counted_in_parts_and_kept_as_json_is_judged_as_in_one_piece(
+    reference: Reference, base: Baseline
+) -> None:
+    frame, predictions, truth = world(1_000, 3, shift=0.6)
+    whole = judge_window(reference, CONTRACT, frame, predictions=predictions, truth=truth, baseline=base)
+    parts = [
+        count_window(reference, CONTRACT, frame[begin:end], predictions=part(predictions, begin, end), baseline=base)
+        for begin, end in ((0, 1), (1, 640), (640, 1_000))
+    ]
+    counted = Counted.from_dict(json.loads(json.dumps((parts[0] + parts[1] + parts[2]).as_dict())))
+    again = judge_counted(reference, CONTRACT, counted, predictions=predictions, truth=truth, baseline=base)
+    assert whole.breaches
+    assert again.signals == whole.signals

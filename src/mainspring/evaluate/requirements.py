@@ -19,7 +19,7 @@ from mainspring.evaluate.metric import OF_SCORES, WITHOUT_TRUTH, Setting, estima
 from mainspring.evaluate.outcome import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mainspring.contract import Contract, Requirement
     from mainspring.contract.requirement import Stage
@@ -39,6 +39,7 @@ class Rows:
     predictions: Predictions | None
     champion: Predictions | None
     drifted_columns: Collection[str] | None
+    service: Mapping[str, Estimate] | None
     stage: Stage
     setting: Setting
     made: dict[bool, tuple[Outcome, Outcome | None]] = field(default_factory=dict)
@@ -69,6 +70,7 @@ def verdicts(
     stage: Stage,
     champion: Predictions | None = None,
     drifted_columns: Collection[str] | None = None,
+    service: Mapping[str, Estimate] | None = None,
     minimum_rows: int = MINIMUM_ROWS,
     confidence: float | None = 0.95,
     resamples: int = 200,
@@ -78,7 +80,8 @@ def verdicts(
 
     *truth*: n labels or numbers, null where not known yet; None where nothing is known. *predictions*: None where only
     the table itself is judged. *champion*: what the champion
-    predicts for the same rows. *drifted_columns*: what the monitor found, where it looked.
+    predicts for the same rows. *drifted_columns*: what the monitor found, where it looked. *service*: latencies and the
+    error rate of the requests behind these rows, by the metric's name, where somebody timed them.
 
     ``where`` restricts the rows; ``each`` measures every level of a column with at least *minimum_rows* rows and lets
     the worst decide; ``by`` compares the groups of at least *minimum_rows* rows. Numbers of many values are cut into
@@ -99,6 +102,7 @@ def verdicts(
         predictions=predictions,
         champion=champion,
         drifted_columns=drifted_columns,
+        service=service,
         stage=stage,
         setting=Setting(
             cost=contract.cost, confidence=confidence, resamples=resamples, seed=seed, minimum_rows=minimum_rows
@@ -228,7 +232,7 @@ def _of_data(requirement: Requirement, rows: Rows, mask: np.ndarray[Any, Any]) -
     """The metrics of the table itself, and those that others measure."""
     name = requirement.metric
     if METRICS[name].kind == "service":
-        raise _NotMeasurable("no requests were timed here")
+        return _of_service(requirement, rows)
     if name == "drifted_columns":
         if rows.drifted_columns is None:
             raise _NotMeasurable("drift was not looked at")
@@ -247,6 +251,17 @@ def _of_data(requirement: Requirement, rows: Rows, mask: np.ndarray[Any, Any]) -
     measured = [(_of_table(name, part, rows.contract), level) for level, part in parts]
     value, level = (min if requirement.at_least is not None else max)(measured, key=lambda item: item[0].value)
     return value, f"the worst of {len(parts)}: {requirement.each} is {level} ({value.rows:,} rows)"
+
+
+def _of_service(requirement: Requirement, rows: Rows) -> tuple[Estimate, str]:
+    if requirement.where or requirement.each is not None:
+        raise _NotMeasurable("requests are timed together, not by what they ask about")
+    if requirement.below_champion_by_at_most is not None:
+        raise _NotMeasurable("the champion was not timed on the same requests")
+    found = (rows.service or {}).get(requirement.metric)
+    if found is None:
+        raise _NotMeasurable("no requests were timed here")
+    return found, ""
 
 
 def _of_table(name: str, frame: pl.DataFrame, contract: Contract) -> Estimate:

@@ -17,6 +17,7 @@ from mainspring.monitor import drift as drifts
 from mainspring.monitor import performance, quality
 from mainspring.monitor.baseline import prediction_frame, row_losses
 from mainspring.monitor.drift import SPENT, ColumnDrift, DriftReport
+from mainspring.monitor.profile import WindowProfile
 from mainspring.monitor.stream import LossStream
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from mainspring.core.estimate import Estimate
     from mainspring.core.predictions import Predictions
     from mainspring.monitor.baseline import Baseline
-    from mainspring.monitor.profile import Reference, WindowProfile
+    from mainspring.monitor.profile import Reference
+    from mainspring.monitor.quality import RuleCounts
     from mainspring.monitor.spread import Spread
     from mainspring.monitor.window import Window
 
@@ -97,6 +99,78 @@ class Judgement:
         return tuple(signal for signal in self.signals if signal.breached)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """A window's rows as counts. ``a + b`` is exactly what the rows of both count to.
+
+    ``profile``: the columns in the bins of the reference; ``rules``: the contract's rules; ``said``: the answers in
+    the bins of the baseline, None where none were given.
+    """
+
+    profile: WindowProfile
+    rules: RuleCounts
+    said: WindowProfile | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows were counted."""
+        return self.profile.rows
+
+    def __add__(self, other: Counted) -> Counted:
+        """Both together. Raises InputError where they were counted against different references."""
+        if self.said is None or other.said is None:
+            said = self.said or other.said
+        else:
+            said = self.said + other.said
+        rules = dict(self.rules)
+        for rule, (failed, rows) in other.rules.items():
+            before = rules.get(rule, (0, 0))
+            rules[rule] = before[0] + failed, before[1] + rows
+        return Counted(profile=self.profile + other.profile, rules=rules, said=said)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "profile": self.profile.as_dict(),
+            "rules": [[column, rule, *counts] for (column, rule), counts in self.rules.items()],
+            "said": None if self.said is None else self.said.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Counted:
+        """Read :meth:`as_dict` back."""
+        return cls(
+            profile=WindowProfile.from_dict(raw["profile"]),
+            rules={(column, rule): (int(failed), int(rows)) for column, rule, failed, rows in raw["rules"]},
+            said=None if raw["said"] is None else WindowProfile.from_dict(raw["said"]),
+        )
+
+
+def passed_over(contract: Contract, ignore: Collection[str] = ()) -> frozenset[str]:
+    """The columns that are not judged: *ignore*, those of ``[monitor] ignore``, and time, target and entity."""
+    roles = (contract.project.time, contract.project.target, contract.project.entity)
+    return frozenset({*ignore, *contract.monitor.ignore, *(role for role in roles if role)})
+
+
+def count_window(
+    reference: Reference,
+    contract: Contract,
+    frame: pl.DataFrame,
+    *,
+    predictions: Predictions | None = None,
+    baseline: Baseline | None = None,
+    ignore: Collection[str] = (),
+) -> Counted:
+    """Count the rows of *frame*, a window or a part of one, and the *predictions*; see :func:`judge_window`."""
+    over = passed_over(contract, ignore)
+    judged = [name for name in reference.columns if name not in over]
+    said = None
+    if baseline is not None and predictions is not None:
+        said = baseline.predictions.profile(prediction_frame(predictions, positive=baseline.positive))
+    rules = quality.count_rules(frame, contract, judged)
+    return Counted(profile=reference.profile(frame), rules=rules, said=said)
+
+
 def judge_window(
     reference: Reference,
     contract: Contract,
@@ -117,28 +191,53 @@ def judge_window(
     is begun without. *ignore*: columns that are not judged, besides those of ``[monitor] ignore``; the contract's
     time, target and entity columns never are.
     """
-    roles = (contract.project.time, contract.project.target, contract.project.entity)
-    passed_over = {*ignore, *contract.monitor.ignore, *(role for role in roles if role)}
-    judged = [name for name in reference.columns if name not in passed_over]
-    profile = reference.profile(frame)
+    return judge_counted(
+        reference,
+        contract,
+        count_window(reference, contract, frame, predictions=predictions, baseline=baseline, ignore=ignore),
+        predictions=predictions,
+        truth=truth,
+        baseline=baseline,
+        stream=stream,
+        window=window,
+        ignore=ignore,
+        seed=seed,
+    )
+
+
+def judge_counted(
+    reference: Reference,
+    contract: Contract,
+    counted: Counted,
+    *,
+    predictions: Predictions | None = None,
+    truth: Any = None,
+    baseline: Baseline | None = None,
+    stream: LossStream | None = None,
+    window: Window | None = None,
+    ignore: Collection[str] = (),
+    seed: int = 0,
+) -> Judgement:
+    """:func:`judge_window` for rows that are counted already, part by part and by one *reference* and *baseline*.
+
+    *predictions* and *truth* may be those of fewer rows than were counted, such as a sample of a very large window:
+    only performance is measured on them.
+    """
+    over = passed_over(contract, ignore)
+    judged = [name for name in reference.columns if name not in over]
+    profile, rules, said = counted.profile, counted.rules, counted.said
     half = contract.monitor.false_alarms / 2
-    rules = quality.count_rules(frame, contract, judged)
-    said = None
-    if baseline is not None and predictions is not None:
-        said = prediction_frame(predictions, positive=baseline.positive)
     outputs = 0 if said is None or baseline is None else len(baseline.predictions.columns)
     tests = len(judged) + outputs + len(rules)
-    report = drifts.compare(reference, profile, false_alarms=half, ignore=passed_over, others=tests - len(judged))
+    report = drifts.compare(reference, profile, false_alarms=half, ignore=over, others=tests - len(judged))
     found = [signal for column in report.columns for signal in _of_column(column)]
     if said is not None and baseline is not None:
-        moved = drifts.compare(
-            baseline.predictions, baseline.predictions.profile(said), false_alarms=half, others=tests - outputs
-        )
+        moved = drifts.compare(baseline.predictions, said, false_alarms=half, others=tests - outputs)
         found += [signal for column in moved.columns for signal in _of_column(column)]
     if rules:
         level = half * SPENT / tests
         found += [_of_rule(rule, level) for rule in quality.compare(reference.rules, rules, contract, level=level)]
-    judgement = Judgement(rows=frame.height, signals=tuple(found), drift=report, profile=profile, stream=stream)
+    judgement = Judgement(rows=counted.rows, signals=tuple(found), drift=report, profile=profile, stream=stream)
     if baseline is not None and predictions is not None and len(predictions):
         judgement = _with_performance(judgement, baseline, predictions, truth, half * SPENT, seed)
     return _placed(judgement, window)
