@@ -28,6 +28,7 @@ FULL = (
 [columns.signup]
 type = "date"
 minimum = 2020-01-01
+on_violation = "flag"
 [columns.customer]
 type = "text"
 personal = true
@@ -119,6 +120,10 @@ def test_a_full_contract_becomes_typed_values() -> None:
         (PROJECT + '[columns.a]\ntype = "date"\nminimum = 5\n', r":7: .*expected a date such as 2026-01-31 .*got 5"),
         (PROJECT + '[columns.a]\ntype = "text"\npattern = "("\n', r":7: .*pattern is not a regular expression"),
         (PROJECT + '[columns.a]\ntype = "text"\nnullable = "no"\n', r":7: .*expected true or false, got 'no'"),
+        (
+            PROJECT + '[columns.a]\ntype = "text"\non_violation = "imput"\n',
+            r":7: .*one of reject, flag, impute \(did you mean impute\?\)",
+        ),
         (PROJECT + "[columns]\nage = 3\n", r":5: columns is a section: expected \[columns\.NAME\]"),
         (PROJECT + '[require]\nmetric = "roc_auc"\n', r":5: require is a section: expected \[\[require\]\]"),
         (PROJECT + '[[require]]\nmetric = "roc_acu"\nat_least = 1\n', r":6: .*did you mean roc_auc\?"),

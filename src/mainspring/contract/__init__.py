@@ -1,6 +1,6 @@
 """What must hold: columns, requirements, verdicts. Rule: pure; knows no data, no model and no storage."""
 
-from mainspring.contract.column import Column, ColumnType, Role
+from mainspring.contract.column import Column, ColumnType, OnViolation, Role
 from mainspring.contract.contract import Contract
 from mainspring.contract.policy import Fallback, Monitor, Notify, Retrain, Rollout, Slo
 from mainspring.contract.project import ProjectSection
@@ -14,6 +14,7 @@ __all__ = [
     "Fallback",
     "Monitor",
     "Notify",
+    "OnViolation",
     "ProjectSection",
     "Requirement",
     "Result",

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 ColumnType: TypeAlias = Literal["integer", "number", "category", "boolean", "text", "datetime", "date"]
 Role: TypeAlias = Literal["feature", "ignore"]
+OnViolation: TypeAlias = Literal["reject", "flag", "impute"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,10 @@ class Column:
     and lets ``clean`` convert. ``personal`` columns are masked in logs and erased on request; ``sensitive`` columns
     define the groups of fairness requirements. A column with role ``ignore`` is checked but is not a feature; the
     target, time and entity columns of the project are never features.
+
+    ``on_violation`` is what an endpoint does with a value that breaks a rule: ``reject`` answers 422; ``flag`` lets it
+    through (as missing, where it cannot be read) and marks the prediction; ``impute`` puts the column's usual value in
+    its place and marks the prediction.
     """
 
     name: str
@@ -35,3 +40,4 @@ class Column:
     sensitive: bool = False
     unit: str | None = None
     description: str | None = None
+    on_violation: OnViolation = "reject"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from mainspring.contract.column import ColumnType, Role
+from mainspring.contract.column import ColumnType, OnViolation, Role
 from mainspring.contract.keys import (
     Bound,
     Budget,
@@ -54,6 +54,10 @@ COLUMN: Section = {
     "sensitive": Key(kind=Flag(), help="its groups must be treated alike"),
     "unit": Key(kind=Text(), help="the unit of the values"),
     "description": Key(kind=Text(), help="what the column means"),
+    "on_violation": Key(
+        kind=Text(get_args(OnViolation)),
+        help="what an endpoint does with a value that breaks a rule: reject (default), flag, or impute the usual one",
+    ),
 }
 REQUIRE: Section = {
     "metric": Key(kind=Text(tuple(METRICS)), needed=True, help="what is measured"),
