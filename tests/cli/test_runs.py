@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mainspring.ledger.ports import Output, Point, Provenance, StepRecord, Suspect
+from mainspring.ledger.ports import Output, Point, Provenance, Segment, StepRecord, Suspect
 from mainspring.store import save
 from mainspring.workspace import Workspace
 
@@ -127,6 +127,51 @@ def test_incidents_are_listed_and_shown(call_in: Call, place: Path) -> None:
     assert as_json["suspects"] == [{"name": "income", "score": 0.4, "text": ""}]
     missing = call_in("incidents", "show", "9", *at, where=place)
     assert (missing.code, missing.err) == (2, "mainspring: No incident 9. They go from 1 to 1.\n")
+
+
+def test_an_incident_says_how_grave_it_is_and_who_looks_after_it(call_in: Call, place: Path) -> None:
+    at = ("--workspace", str(place))
+    assert " info " in call_in("incidents", "list", *at, where=place).out
+    with Workspace.open(place, actor="[bob]") as workspace:
+        incidents = workspace.ledger.incidents
+        incidents.update(1, severity="critical", owner="growth [team]")
+        incidents.acknowledge(1, text="looking")
+        incidents.mute(1, workspace.clock.now() + timedelta(hours=1))
+    listed = call_in("incidents", "list", *at, where=place).out
+    assert "critical  open, acknowledged, muted  growth [team]" in listed
+    shown = call_in("incidents", "show", "1", *at, where=place).out
+    assert "Incident 1  churn  drift  critical  open, acknowledged, muted" in shown
+    assert "Owner: growth [team]" in shown
+    assert " by [bob]\n" in shown
+    assert "Muted until: " in shown
+    as_json = json.loads(call_in("incidents", "list", "--json", *at, where=place).out)[0]
+    assert (as_json["severity"], as_json["owner"]) == ("critical", "growth [team]")
+    assert as_json["acknowledged"] < as_json["muted_until"]
+    with Workspace.open(place) as workspace:
+        workspace.ledger.incidents.mute(1, MARCH + timedelta(hours=1), at=MARCH)
+    over = call_in("incidents", "list", *at, where=place).out
+    assert "muted" not in over, "a time that is over mutes no more"
+
+
+def test_gc_keeps_what_the_prediction_log_holds(call_in: Call, place: Path) -> None:
+    """Until its segment is deleted."""
+    with Workspace.open(place) as workspace:
+        digest = workspace.store.put(b"rows of the log")
+        (segment,) = workspace.ledger.segments.add(
+            Segment(
+                model="churn", kind="predictions", source="w", sequence=0, rows=1, start=MARCH, end=MARCH,
+                digest=digest, bytes=15,
+            )
+        )  # fmt: skip
+    sweep = ("store", "gc", "--grace", "0", "--json", "--workspace", str(place))
+    gone = json.loads(call_in(*sweep, where=place).out)["removed"]
+    assert len(gone) == 1, "what nobody needs"
+    with Workspace.open(place) as workspace:
+        assert workspace.store.get(digest) == b"rows of the log"
+        assert workspace.ledger.segments.delete([segment.id]) == (digest,)
+    assert json.loads(call_in(*sweep, where=place).out)["bytes"] > 0
+    with Workspace.open(place) as workspace:
+        assert not workspace.store.has(digest)
 
 
 def test_verify_names_what_is_damaged(call_in: Call, place: Path) -> None:

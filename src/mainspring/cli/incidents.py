@@ -10,6 +10,8 @@ from mainspring.cli._table import print_table, table
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from mainspring.ledger.ports import Incident
 
 app = App(name="incidents", help="Incidents: what went wrong and what was done.", help_format="markdown")
@@ -32,17 +34,20 @@ def list_(
 
     with opened(workspace) as place:
         found = place.ledger.incidents.search(model=model, kind=kind, status=status, limit=limit)
+        now = place.clock.now()
     if json:
         emit_json([_plain(each) for each in found])
         return
     if not found:
         out().print("No incident.")
         return
-    rows = table("#", "model", "kind", "status", "opened", "suspects", "summary", right=["#"])
+    rows = table("#", "model", "kind", "severity", "status", "owner", "opened", "suspects", "summary", right=["#"])
     for each in found:
         suspects = escape(", ".join(suspect.name for suspect in each.suspects[:3]))
-        opened_at, summary = _when(each.opened), escape(each.summary)
-        rows.add_row(str(each.id), each.model, each.kind, _status(each), opened_at, suspects, summary)
+        rows.add_row(
+            str(each.id), escape(each.model), escape(each.kind), _severity(each), _status(each, now),
+            escape(each.owner), _when(each.opened), suspects, escape(each.summary),
+        )  # fmt: skip
     print_table(rows)
 
 
@@ -61,16 +66,22 @@ def show(
 
     with opened(workspace) as place:
         found = place.ledger.incidents.get(number)
+        now = place.clock.now()
     if json:
         emit_json(_plain(found) | {"events": found.events})
         return
     console = out()
-    console.print(f"[bold]Incident {found.id}[/]  {escape(found.model)}  {found.kind}  {_status(found)}")
+    said = f"{escape(found.model)}  {escape(found.kind)}  {_severity(found)}  {_status(found, now)}"
+    console.print(f"[bold]Incident {found.id}[/]  {said}")
     console.print(escape(found.summary))
     if found.action:
         console.print(f"Action: {escape(found.action)}")
     if found.owner:
         console.print(f"Owner: {escape(found.owner)}")
+    if found.acknowledged:
+        console.print(f"Acknowledged: {_when(found.acknowledged)}{_by(found)}")
+    if _muted(found, now):
+        console.print(f"Muted until: {_when(found.muted_until)}")
     if found.suspects:
         rows = table("suspect", "score", "", right=["score"])
         for suspect in found.suspects:
@@ -87,6 +98,7 @@ def _plain(incident: Incident) -> dict[str, Any]:
         "id": incident.id,
         "model": incident.model,
         "kind": incident.kind,
+        "severity": incident.severity,
         "status": incident.status,
         "summary": incident.summary,
         "opened": incident.opened,
@@ -94,13 +106,36 @@ def _plain(incident: Incident) -> dict[str, Any]:
         "closed": incident.closed,
         "action": incident.action,
         "owner": incident.owner,
+        "acknowledged": incident.acknowledged,
+        "muted_until": incident.muted_until,
         "suspects": incident.suspects,
         "details": incident.details,
     }
 
 
-def _status(incident: Incident) -> str:
-    return "[red]open[/]" if incident.status == "open" else "[green]closed[/]"
+def _severity(incident: Incident) -> str:
+    colour = {"info": "dim", "critical": "bold red"}.get(incident.severity, "yellow")
+    return f"[{colour}]{incident.severity}[/]"
+
+
+def _status(incident: Incident, now: datetime) -> str:
+    """Open or closed, and for an open one what people have said about it."""
+    if incident.status == "closed":
+        return "[green]closed[/]"
+    more = [", acknowledged"] if incident.acknowledged else []
+    more += [", muted"] if _muted(incident, now) else []
+    return f"[red]open[/]{''.join(more)}"
+
+
+def _muted(incident: Incident, now: datetime) -> bool:
+    return incident.status == "open" and incident.muted_until is not None and incident.muted_until > now
+
+
+def _by(incident: Incident) -> str:
+    from rich.markup import escape
+
+    who = next((event.actor for event in incident.events if event.kind == "acknowledged"), "")
+    return f" by {escape(who)}" if who else ""
 
 
 def _when(moment: Any) -> str:
