@@ -95,6 +95,8 @@ def build(
     """
     import numpy as np
 
+    from mainspring.package import serving
+
     rows = holdout.select(model.encoder.columns)
     if not personal:
         rows = _masked(rows, contract)
@@ -104,14 +106,16 @@ def build(
     if graph is not None:
         parts["model.onnx"] = graph
     examples = rows.head(EXAMPLES)
+    answers = scorer.NativeScorer(model)(model.encoder.encode(examples))
     answer = io.BytesIO()
-    np.save(answer, scorer.NativeScorer(model)(model.encoder.encode(examples)), allow_pickle=False)
+    np.save(answer, answers, allow_pickle=False)
     table = io.BytesIO()
     examples.write_parquet(table)
     versions = locked()
     parts |= {
         "examples.parquet": table.getvalue(),
         "examples.npy": answer.getvalue(),
+        serving.PART: serving.part(model, examples, answers, holdout, contract),
         "contract.json": _json(contract.as_dict()),
         "environment.json": _json({"python": python_version(), "distributions": versions}),
         "requirements.txt": requirements(versions).encode(),
