@@ -319,3 +319,27 @@ def test_a_store_without_a_disk_does_the_same() -> None:
     assert store.files(kept.digest) == ()
     with pytest.raises(NotFound, match="has no object"):
         store.get("a" * 64)
+
+
+def test_a_parquet_file_can_lie_there_as_it_is(store: Store) -> None:
+    data = b"PAR1" + noise(3_000_000) + b"PAR1"
+    digest = store.put(data, whole=True)
+    path = store.lies_at(digest)
+    assert path is not None
+    assert path.read_bytes() == store.get(digest) == data
+    assert store.pieces(digest) == ()
+    assert store.files(digest) == (path,)
+    assert list(store.verify()) == []
+    assert store.put(data) == digest, "it is there already"
+    assert store.lies_at(store.put(data[:-1])) is None, "it was not asked for"
+    assert store.lies_at(store.put(noise(100), whole=True)) is None, "it is no Parquet file"
+    flip(path, 1_000)
+    with pytest.raises(StoreError, match=f"objects/{digest[:2]}/{digest[2:]} is damaged: its digest differs"):
+        store.lies_at(digest)
+    with pytest.raises(StoreError, match="damaged"):
+        store.get(digest)
+    assert store.put(data, whole=True) == digest, "whoever makes it again mends it"
+    assert store.lies_at(digest) == path
+    store.delete(digest)
+    with pytest.raises(NotFound, match="has no object"):
+        store.lies_at(digest)

@@ -12,6 +12,9 @@ WORTH = 0.95
 LONGEST = 1 << 30
 """Nothing longer is ever compressed as one piece: chunks and small objects are far below, manifests too."""
 
+VERBATIM = b"PAR1"
+"""A Parquet file may lie in the store as it is, so that it can be scanned there: it says itself what it is."""
+
 _RAW = b"r"
 _ZSTD = b"z"
 
@@ -27,6 +30,8 @@ def compress(data: bytes | bytearray | memoryview) -> bytes:
 
 def decompress(stored: bytes) -> bytes:
     """The bytes from their stored form. Raises ValueError where it is not one."""
+    if stored[:4] == VERBATIM:
+        return stored
     kind, rest = stored[:1], memoryview(stored)[1:]
     if kind == _RAW:
         return bytes(rest)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.core.digest import digest_bytes
+from mainspring.core.digest import digest_bytes, digest_file
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.store import large
 from mainspring.store.bucket import LocalBucket, open_bucket
-from mainspring.store.compression import compress, decompress
+from mainspring.store.compression import VERBATIM, compress, decompress
 from mainspring.store.index import ChunkIndex
 from mainspring.store.lease import writing
 from mainspring.store.manifest import MARK
@@ -129,10 +129,12 @@ class Store:
         """The class and where the bytes lie."""
         return f"Store({self.url!r})"
 
-    def put(self, data: bytes | bytearray | memoryview) -> str:
+    def put(self, data: bytes | bytearray | memoryview, *, whole: bool = False) -> str:
         """Store *data* and return its digest. Bytes that are there already and intact are not written again.
 
-        Raises StoreError where they cannot be written; nothing half written is then visible.
+        *whole* keeps a Parquet file as one file, verbatim, which can be scanned where it lies (see `lies_at`); nothing
+        is shared with other objects then. Raises StoreError where they cannot be written; nothing half written is then
+        visible.
         """
         view = memoryview(data).cast("B")
         digest = digest_bytes(view)
@@ -147,7 +149,10 @@ class Store:
                 damaged = True  # whoever makes it again mends it
             else:
                 return digest
-            if len(view) <= INLINE:
+            stored: bytes | memoryview
+            if whole and view[: len(VERBATIM)] == VERBATIM:
+                stored = view
+            elif len(view) <= INLINE:
                 stored = compress(view)
             else:
                 stored = large.write(self.bucket, self.index, view, reuse=not damaged)
@@ -186,6 +191,27 @@ class Store:
         if digest_bytes(data) != digest:
             raise StoreError(f"The object {name} is damaged: its digest differs. {MEND}")
         return data
+
+    def lies_at(self, digest: str) -> Path | None:
+        """The file that holds exactly the bytes of this digest, verified now, for a reader that scans it in place.
+
+        None where they lie otherwise: compressed, cut, or not on a local disk. Raises as `get` does.
+        """
+        if not isinstance(self.bucket, LocalBucket):
+            return None
+        path = self.bucket.root / _object_name(digest)
+        try:
+            with path.open("rb") as file:
+                if file.read(len(VERBATIM)) != VERBATIM:
+                    return None
+            intact = digest_file(path) == digest
+        except FileNotFoundError:
+            raise NotFound(f"The store {self.url} has no object {digest}.") from None
+        except OSError as error:
+            raise StoreError(f"Cannot read {path}: {error.strerror}.") from error
+        if not intact:
+            raise StoreError(f"The object {_object_name(digest)} is damaged: its digest differs. {MEND}")
+        return path
 
     def has(self, digest: str) -> bool:
         """Whether there is an object of this digest. Says nothing about its health; see `check`."""
