@@ -33,6 +33,7 @@ class Registry:
         """Work on the ledger and the store of *workspace*."""
         self._store = workspace.store
         self._models = workspace.ledger.models
+        self._states = workspace.ledger.states
 
     def register(
         self,
@@ -110,8 +111,8 @@ class Registry:
     ) -> Transition:
         """Let *alias* name *version* of *name*.
 
-        Raises Refused where the version's musts failed, unless *override* says why it may be champion all the same; and
-        where another process has changed the alias in the meantime.
+        Raises Refused where the version's musts failed, or another version is being rolled out, unless *override* says
+        why it may be champion all the same; and where another process has changed the alias in the meantime.
         """
         wanted = self._models.get(name, version)
         before = self._models.aliases(name).get(alias)
@@ -122,7 +123,14 @@ class Registry:
                 f"{name}/{version} cannot become champion: {_failed(wanted)}. Mend it, or take the responsibility: "
                 f'mainspring promote {name} {version} --override "why it may"'
             )
-        lifted = override if alias == CHAMPION and not wanted.passed else None
+        rolling = self._rolling(name, version) if alias == CHAMPION else ""
+        if rolling and not (override or "").strip():
+            raise Refused(
+                f"{name}/{version} cannot become champion: {rolling}, measured against the present champion. Wait "
+                f"until that is over, stop it (mainspring rollout {name} --abort), or take the responsibility, which "
+                f'stops it too: mainspring promote {name} {version} --override "why it may"'
+            )
+        lifted = override if alias == CHAMPION and (rolling or not wanted.passed) else None
         return self._models.set_alias(name, alias, version, reason=reason, override=lifted, expected=before, at=at)
 
     def rollback(self, name: str, *, reason: str = "", at: datetime | None = None) -> Transition:
@@ -145,6 +153,13 @@ class Registry:
         """The champion of *name* at that time; None where there was none."""
         transition = self._models.at(name, when)
         return None if transition is None or transition.after is None else self._models.get(name, transition.after)
+
+    def _rolling(self, name: str, version: int) -> str:
+        """Words on the rollout of a version other than *version*, empty where none runs (see `operate.rollout`)."""
+        state = self._states.get("rollout", name)
+        if state is None or state.value["status"] != "running" or state.value["version"] == version:
+            return ""
+        return f"version {state.value['version']} is being rolled out"
 
     def _line(self, name: str) -> list[int]:
         """The champions in force one under the other: going back to the one below takes the top one off."""

@@ -1,0 +1,223 @@
+"""What is known about a version from the rows that it answered as a canary: its evidence in a rollout.
+
+Requirements are judged again only when there is half as much again to judge: so that looking often does not make it
+likelier that a good version looks bad once. Errors and latency are compared by a test that may be asked at any time.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from mainspring.core.errors import InputError, StoreError
+from mainspring.core.estimate import Estimate
+from mainspring.core.predictions import Predictions
+from mainspring.evaluate.requirements import belongs, verdicts
+from mainspring.operate.rollout.compare import Counts, is_worse
+from mainspring.operate.rollout.plan import Evidence, Judged, Rollout
+from mainspring.registry import Registry
+
+if TYPE_CHECKING:
+    from mainspring.contract import Contract, Requirement, Verdict
+    from mainspring.workspace import Workspace
+
+AGAIN = 1.5
+"""Requirements are judged again when there are so many times the rows and labels of the last time."""
+ROWS = 100_000
+"""The latest so many answers are judged."""
+CONFIDENCE = 0.99
+"""Of the intervals by which a requirement is surely broken."""
+SLOWER = 2.0
+"""An answer is slow that takes so many times as long as all but one in a hundred of the champion's."""
+SLOWER_MS = 5.0
+"""And at least so many milliseconds longer: below that nobody is kept waiting."""
+
+ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0")
+"""One row of each request: all of its rows were answered together."""
+
+
+def gather(workspace: Workspace, contract: Contract, rollout: Rollout) -> Evidence:
+    """The evidence in the prediction log of *workspace*. Raises StoreError where it cannot be read."""
+    from importlib import import_module
+
+    log = import_module("mainspring.serve.log.read").PredictionLog(workspace, rollout.model)
+    rows = log.scan(since=rollout.started)
+    truth = log.labelled(since=rollout.started)
+    return weigh(rows, truth, contract, rollout, champion=lambda: _champion(workspace, contract, rollout))
+
+
+def weigh(
+    rows: pl.LazyFrame, labelled: pl.LazyFrame, contract: Contract, rollout: Rollout, *, champion: Any = lambda: None
+) -> Evidence:
+    """The evidence in these *rows* of the prediction log and in those of them that are *labelled*.
+
+    *champion* gives the champion's predictor when it is needed, or None.
+    """
+    mine = rows.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
+    answered = pl.col("status") < 500
+    here = (pl.col("time") >= rollout.since) & answered
+    known = labelled.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
+    known = known.filter(pl.col("label").is_not_null())
+    counts = mine.select(here=here.sum(), answered=answered.sum()).collect()
+    labels = int(known.select(pl.len()).collect().item())
+    at_step, total = int(counts["here"][0]), int(counts["answered"][0])
+    looked, required = rollout.looked, rollout.required
+    if total + labels >= max(AGAIN * looked, 1):
+        looked = total + labels
+        required = _required(mine, known, contract, champion)
+    return Evidence(
+        rows=at_step,
+        champion=None,
+        looked=looked,
+        required=required,
+        compared=_compared(rows, rollout),
+    )
+
+
+def _required(mine: pl.LazyFrame, known: pl.LazyFrame, contract: Contract, champion: Any) -> tuple[Judged, ...]:
+    """Every requirement that belongs on a canary, held against what the version answered."""
+    wanted = [requirement for requirement in contract.requirements if belongs(requirement, "canary")]
+    if not wanted:
+        return ()
+    good = mine.filter(pl.col("status") < 500).sort("time").tail(ROWS)
+    frame = good.join(known.select("id", "label").unique("id"), on="id", how="left", maintain_order="left").collect()
+    service = _service(mine.filter(ANSWER).select("latency_ms", "status").collect())
+    features = {name: name.removeprefix("x.") for name in frame.columns if name.startswith("x.")}
+    values = frame.select(*features).rename(features)
+    theirs = None
+    if any(requirement.below_champion_by_at_most is not None for requirement in wanted):
+        theirs = _said_by(champion(), values)
+    found = verdicts(
+        contract, frame["label"], predictions(frame), values, stage="canary", champion=theirs, service=service,
+        confidence=CONFIDENCE,
+    )  # fmt: skip
+    return tuple(map(_judged, wanted, found))
+
+
+def predictions(frame: pl.DataFrame) -> Predictions:
+    """What the log says was predicted."""
+    columns = [name for name in frame.columns if name.startswith("score.")]
+    said = frame["prediction"]
+    if not columns:
+        return Predictions(said.to_numpy())
+    names = [name.removeprefix("score.") for name in columns]
+    classes: tuple[Any, ...] = tuple(names)
+    if said.dtype == pl.Boolean:
+        classes = tuple(name == "true" for name in names)
+    elif said.dtype.is_integer():
+        classes = tuple(map(int, names))
+    order = sorted(range(len(classes)), key=lambda place: classes[place])
+    scores = frame.select(columns[place] for place in order).to_numpy().astype(np.float64)
+    return Predictions(said.to_numpy(), scores, tuple(classes[place] for place in order))
+
+
+def _judged(requirement: Requirement, verdict: Verdict) -> Judged:
+    value = "not a number" if verdict.value is None else f"{verdict.value:.4g}"
+    text = f"{verdict.requirement}: it is {value} on {verdict.rows:,} rows" if verdict.rows else verdict.requirement
+    text += f" ({verdict.reason})" if verdict.reason else ""
+    return Judged(
+        name=verdict.requirement,
+        result=verdict.result,
+        priority=verdict.priority,
+        text=text,
+        sure=verdict.result == "fail" and _is_sure(requirement, verdict),
+    )
+
+
+def _is_sure(requirement: Requirement, verdict: Verdict) -> bool:
+    """Whether the whole interval of a failed verdict lies beyond its bound. What is not a number surely fails."""
+    if verdict.value is None:
+        return verdict.rows > 0
+    end = verdict.high if requirement.at_least is not None else verdict.low
+    if end is None:
+        return False
+    return end < verdict.bound if requirement.at_least is not None else end > verdict.bound
+
+
+def _service(answers: pl.DataFrame) -> dict[str, Estimate]:
+    """The service metrics of these requests, with exact intervals of the binomial distribution."""
+    from scipy.stats import beta, binom
+
+    count = len(answers)
+    if not count:
+        return {}
+    rest = (1 - CONFIDENCE) / 2
+    bad = int((answers["status"] >= 500).sum())
+    low = float(beta.ppf(rest, bad, count - bad + 1)) if bad else 0.0
+    high = float(beta.ppf(1 - rest, bad + 1, count - bad)) if bad < count else 1.0
+    made = {"error_rate": Estimate(bad / count, low, high, count)}
+    times = answers["latency_ms"].cast(pl.Float64).drop_nulls().sort().to_numpy()
+    for name, share in (("latency_p50_ms", 0.5), ("latency_p99_ms", 0.99)):
+        if len(times):
+            first, last = (int(binom.ppf(level, len(times), share)) for level in (rest, 1 - rest))
+            above = float(times[last]) if last < len(times) else math.inf
+            value = float(np.quantile(times, share))
+            made[name] = Estimate(value, float(times[max(first - 1, 0)]), above, len(times))
+    return made
+
+
+def _compared(rows: pl.LazyFrame, rollout: Rollout) -> tuple[Judged, ...]:
+    """Errors and latency since the rollout began, of the canary beside the champion's in the same time."""
+    mine = (pl.col("role") == "canary") & (pl.col("version") == rollout.version)
+    theirs = (pl.col("role") == "champion") & (pl.col("version") == rollout.champion)
+    # at the last step the champion answers nothing, and what is slow then may be the hour, not the version
+    answers = rows.filter(ANSWER & (mine | theirs)).select(
+        "latency_ms", mine=mine, error=pl.col("status") >= 500, good=pl.col("status") < 400
+    )
+    quantiles = answers.filter(~pl.col("mine") & pl.col("good")).select(
+        median=pl.col("latency_ms").quantile(0.5), slow=pl.col("latency_ms").quantile(0.99)
+    )
+    before = quantiles.collect().row(0)
+    limits = [None if value is None else max(SLOWER * value, value + SLOWER_MS) for value in before]
+    late = [pl.lit(None) if limit is None else pl.col("latency_ms") > limit for limit in limits]
+    counted = answers.group_by("mine").agg(
+        all=pl.len(),
+        error=pl.col("error").sum(),
+        served=pl.col("good").sum(),
+        median=(late[0] & pl.col("good")).sum(),
+        slow=(late[1] & pl.col("good")).sum(),
+    )
+    sides = {bool(row["mine"]): row for row in counted.collect().to_dicts()}
+    made = [_beside("errors", sides, "all", "error", "were errors of ours")]
+    if limits[0] is not None and limits[1] is not None:
+        made.append(_beside("typical latency", sides, "served", "median", f"took over {limits[0]:.3g} ms"))
+        made.append(_beside("slow answers", sides, "served", "slow", f"took over {limits[1]:.3g} ms"))
+    return tuple(made)
+
+
+def _beside(name: str, sides: dict[bool, dict[str, int]], whole: str, bad: str, word: str) -> Judged:
+    ours, theirs = (
+        Counts(answers=int(sides[side][whole] or 0), bad=int(sides[side][bad] or 0)) if side in sides else Counts()
+        for side in (True, False)
+    )
+    if not ours.answers or not theirs.answers:
+        return Judged(name=name, result="not measurable", text=f"{name}: there is nothing to compare with yet")
+    text = (
+        f"{name}: {ours.share:.3%} of {ours.answers:,} answers {word}, {theirs.share:.3%} of the champion's "
+        f"{theirs.answers:,}"
+    )
+    worse = is_worse(ours, theirs)
+    return Judged(name=name, result="fail" if worse else "pass", text=text, sure=worse)
+
+
+def _champion(workspace: Workspace, contract: Contract, rollout: Rollout) -> Any:
+    """The champion, ready to predict; None where its bundle is damaged or it reads what the log masks."""
+    if set(contract.personal) & set(contract.features):
+        return None
+    try:
+        return Registry(workspace).load(f"{rollout.model}/{rollout.champion}").predictor()
+    except StoreError:
+        return None
+
+
+def _said_by(predictor: Any, frame: pl.DataFrame) -> Predictions | None:
+    if predictor is None or not len(frame):
+        return None
+    try:
+        said: Predictions = predictor.predict(frame)
+    except InputError:
+        return None  # the champion reads columns that the version is not sent
+    return said

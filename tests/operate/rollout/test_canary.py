@@ -1,0 +1,205 @@
+"""The evidence in rows of the prediction log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mainspring.contract import Contract
+from mainspring.operate.rollout.canary import AGAIN, predictions, weigh
+from mainspring.operate.rollout.plan import Evidence, Judged, Rollout, advance
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+ROLLOUT = Rollout(
+    model="shop", version=2, champion=1, steps=(5.0, 25.0, 100.0), hold=timedelta(minutes=10), minimum_rows=100,
+    started=START, since=START, traffic=1,
+)  # fmt: skip
+CONTRACT = Contract.parse(
+    """
+[project]
+name = "shop"
+task = "binary"
+target = "bought"
+[columns.age]
+type = "number"
+[columns.bought]
+type = "boolean"
+[[require]]
+metric = "roc_auc"
+at_least = 0.8
+[[require]]
+metric = "latency_p99_ms"
+at_most = 20
+[[require]]
+metric = "error_rate"
+at_most = 0.01
+[[require]]
+metric = "accuracy"
+below_champion_by_at_most = 0.02
+"""
+)
+BARE = Contract.parse('[project]\nname = "shop"\ntask = "binary"\ntarget = "bought"\n')
+
+
+def log(
+    version: int, role: str, rows: int, *, right: float = 0.95, latency: float = 2.0, errors: int = 0, seed: int = 0,
+    minute: float = 1,
+) -> pl.DataFrame:  # fmt: skip
+    """Rows as the log has them, with the labels beside them: *right* of the predictions are."""
+    draw = np.random.default_rng(seed + version)
+    truth = draw.random(rows) < 0.4
+    said = np.where(draw.random(rows) < right, truth, ~truth)
+    score = np.clip(np.where(said, 0.75, 0.25) + draw.normal(scale=0.05, size=rows), 0.01, 0.99)
+    status = np.full(rows, 200)
+    status[:errors] = 500
+    return pl.DataFrame(
+        {
+            "id": [f"{role}{seed}{row:08d}" for row in range(rows)],
+            "time": [START + timedelta(minutes=minute, milliseconds=row) for row in range(rows)],
+            "version": np.full(rows, version, np.int32),
+            "role": [role] * rows,
+            "prediction": said,
+            "score.false": 1 - score,
+            "score.true": score,
+            "x.age": draw.normal(size=rows),
+            "latency_ms": (draw.gamma(4, latency / 4, rows)).astype(np.float32),
+            "status": status.astype(np.int16),
+            "label": truth,
+        }
+    )
+
+
+def seen(*frames: pl.DataFrame, contract: Contract = CONTRACT, rollout: Rollout = ROLLOUT, **more: Any) -> Evidence:
+    every = pl.concat(frames)
+    return weigh(every.drop("label").lazy(), every.lazy(), contract, rollout, **more)
+
+
+def one(evidence: Evidence, name: str) -> Judged:
+    return next(each for each in evidence.judged if each.name.startswith(name))
+
+
+def test_a_good_version_passes_everything_that_can_be_measured() -> None:
+    found = seen(log(1, "champion", 4_000), log(2, "canary", 400))
+    assert (found.rows, found.looked) == (400, 800)
+    assert [each.result for each in found.judged] == ["pass"] * 3 + ["not measurable"] + ["pass"] * 3
+    decision = advance(ROLLOUT, Evidence(**plain(found) | {"champion": 1}), START + timedelta(minutes=10))
+    assert decision.action == "advance"
+    assert "not measured: accuracy below the champion by at most 0.02" in decision.reason
+
+
+def plain(evidence: Evidence) -> dict[str, Any]:
+    return {name: getattr(evidence, name) for name in Evidence.__slots__}
+
+
+def test_a_worse_version_surely_fails_its_must() -> None:
+    found = one(seen(log(1, "champion", 2_000), log(2, "canary", 400, right=0.6)), "roc_auc")
+    assert (found.result, found.sure) == ("fail", True)
+    assert found.text.startswith("roc_auc at least 0.8: it is 0.")
+
+
+def test_a_few_rows_that_look_bad_are_not_sure() -> None:
+    found = one(seen(log(1, "champion", 500), log(2, "canary", 30, right=0.75, seed=3)), "roc_auc")
+    assert (found.result, found.sure) == ("fail", False)
+
+
+def test_injected_latency_breaks_the_must_and_the_comparison() -> None:
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 200, latency=40))
+    assert one(found, "latency_p99_ms").sure
+    assert one(found, "slow answers").sure
+    assert one(found, "typical latency").sure
+    assert one(found, "roc_auc").result == "pass"
+    assert "of 200 answers took over" in one(found, "slow answers").text
+
+
+def test_a_version_that_costs_a_millisecond_more_is_let_through() -> None:
+    found = seen(log(1, "champion", 2_000, latency=0.2), log(2, "canary", 500, latency=1.2))
+    assert [each.result for each in found.compared] == ["pass"] * 3
+
+
+def test_errors_of_the_version_are_found_those_of_both_are_not_its_fault() -> None:
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 100, errors=5))
+    assert one(found, "errors").sure
+    assert one(found, "errors").text == (
+        "errors: 5.000% of 100 answers were errors of ours, 0.000% of the champion's 2,000"
+    )
+    both = seen(log(1, "champion", 2_000, errors=100), log(2, "canary", 100, errors=5))
+    assert one(both, "errors").result == "pass"
+    assert one(both, "error_rate").result == "fail"
+    assert found.rows == 95
+
+
+def test_rows_of_one_request_are_one_answer() -> None:
+    batch = log(2, "canary", 50, errors=50).with_columns(id=pl.format("batch:{}", pl.int_range(50)))
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 50), batch)
+    assert "of 51 answers" in one(found, "errors").text
+    assert one(found, "errors").result == "pass"
+
+
+def test_without_labels_it_waits_for_nothing_but_says_so() -> None:
+    rows = pl.concat([log(1, "champion", 900), log(2, "canary", 200)])
+    unlabelled = rows.with_columns(label=pl.lit(None, pl.Boolean))
+    found = weigh(rows.drop("label").lazy(), unlabelled.lazy(), CONTRACT, ROLLOUT)
+    assert [each.result for each in found.required] == ["not measurable", "pass", "pass", "not measurable"]
+    assert "no labels yet" in found.required[0].text
+
+
+def test_requirements_are_judged_again_when_there_is_half_as_much_again() -> None:
+    first = seen(log(2, "canary", 200))
+    kept = (Judged(name="kept", result="pass", text="as it was"),)
+    rollout = Rollout(**{name: getattr(ROLLOUT, name) for name in Rollout.__slots__} | {
+        "looked": first.looked, "required": kept})  # fmt: skip
+    few = seen(log(2, "canary", int(200 * AGAIN) - 10), rollout=rollout)
+    assert (few.required, few.looked) == (kept, first.looked)
+    many = seen(log(2, "canary", int(200 * AGAIN) + 10), rollout=rollout)
+    assert many.required != kept
+
+
+def test_only_rows_of_the_present_step_count_as_answered_at_it() -> None:
+    rollout = Rollout(**{name: getattr(ROLLOUT, name) for name in Rollout.__slots__} | {
+        "since": START + timedelta(minutes=5)})  # fmt: skip
+    found = seen(log(2, "canary", 200), log(2, "canary", 30, seed=1, minute=6), rollout=rollout)
+    assert found.rows == 30
+    assert one(found, "roc_auc").text.endswith("on 230 rows")
+
+
+def test_the_champion_is_asked_about_the_same_rows() -> None:
+    class Better:
+        def predict(self, frame: pl.DataFrame) -> Any:
+            assert frame.columns == ["age"]
+            return predictions(canary.with_columns(prediction=pl.col("label")))
+
+    canary = log(2, "canary", 600, right=0.85)
+    found = one(seen(log(1, "champion", 900), canary, champion=Better), "accuracy")
+    assert (found.result, found.sure) == ("fail", True)
+
+
+def test_nothing_answered_is_nothing_known() -> None:
+    found = seen(log(1, "champion", 100))
+    assert (found.rows, found.looked, found.required) == (0, 0, ())
+    assert {each.result for each in found.compared} == {"not measurable"}
+
+
+@pytest.mark.parametrize(
+    ("column", "names", "classes"),
+    [
+        (pl.Series([True, False]), ["true", "false"], (False, True)),
+        (pl.Series([10, 9]), ["10", "9"], (9, 10)),
+        (pl.Series(["b", "a"]), ["b", "a"], ("a", "b")),
+    ],
+)
+def test_classes_are_of_the_type_of_the_predictions(column: pl.Series, names: list[str], classes: Any) -> None:
+    frame = pl.DataFrame({"prediction": column, f"score.{names[0]}": [0.7, 0.2], f"score.{names[1]}": [0.3, 0.8]})
+    said = predictions(frame)
+    assert said.classes == classes
+    assert said.scores is not None
+    assert said.scores.tolist() == [[0.3, 0.7], [0.8, 0.2]]
+
+
+def test_a_bare_contract_is_judged_by_errors_and_latency_alone() -> None:
+    found = seen(log(1, "champion", 900), log(2, "canary", 200), contract=BARE)
+    assert found.required == ()
+    assert len(found.compared) == 3
