@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import replace
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +20,8 @@ def test_a_full_contract_survives_the_round_trip() -> None:
     contract = Contract.parse(FULL)
     assert Contract.parse(render(contract)) == contract
     assert as_dict(contract) == tomllib.loads(render(contract))
+    assert Contract.from_dict(as_dict(contract)) == contract
+    assert Contract.of_dict(msgspec.json.decode(msgspec.json.encode(as_dict(contract)))) == contract
 
 
 def test_comments_stand_above_their_section_and_behind_their_key() -> None:

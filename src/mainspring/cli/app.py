@@ -37,6 +37,7 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("predict", "mainspring.cli.predict:predict", "Score a file or a pipe with a model.", _RELEASE),
     ("verify", "mainspring.cli.verify:verify", "Check that a packaged model predicts as at training.", _RELEASE),
     ("promote", "mainspring.cli.promote:promote", "Make a version the champion.", _RELEASE),
+    ("rollout", "mainspring.cli.rollout:rollout", "Put a version live step by step.", _RELEASE),
     ("rollback", "mainspring.cli.rollback:rollback", "Make the previous champion the champion again.", _RELEASE),
 )
 _NOUNS: tuple[tuple[str, str, str], ...] = (

@@ -84,6 +84,11 @@ def release(
     )
     version = registry.register(name, bundle, run=run, metrics=evaluation.metrics, verdicts=evaluation.verdicts)
     promoted, why = _promotion(contract, evaluation, champion, version)
+    if promoted and (rolling := registry.rolling(name)):
+        promoted, why = (
+            False,
+            f"not promoted: {rolling}. When that is over: mainspring promote {name} {version.version}",
+        )
     if promoted:
         registry.promote(name, version.version, reason=f"{reason}: {why}" if reason else why)
         version = registry.resolve(f"{name}/{version.version}")

@@ -123,7 +123,7 @@ class Registry:
                 f"{name}/{version} cannot become champion: {_failed(wanted)}. Mend it, or take the responsibility: "
                 f'mainspring promote {name} {version} --override "why it may"'
             )
-        rolling = self._rolling(name, version) if alias == CHAMPION else ""
+        rolling = self.rolling(name, besides=version) if alias == CHAMPION else ""
         if rolling and not (override or "").strip():
             raise Refused(
                 f"{name}/{version} cannot become champion: {rolling}, measured against the present champion. Wait "
@@ -154,10 +154,13 @@ class Registry:
         transition = self._models.at(name, when)
         return None if transition is None or transition.after is None else self._models.get(name, transition.after)
 
-    def _rolling(self, name: str, version: int) -> str:
-        """Words on the rollout of a version other than *version*, empty where none runs (see `operate.rollout`)."""
+    def rolling(self, name: str, *, besides: int | None = None) -> str:
+        """Words on the running rollout of a version *besides* that one, empty where there is none.
+
+        Its document is written by `mainspring.operate.rollout`.
+        """
         state = self._states.get("rollout", name)
-        if state is None or state.value["status"] != "running" or state.value["version"] == version:
+        if state is None or state.value["status"] != "running" or state.value["version"] == besides:
             return ""
         return f"version {state.value['version']} is being rolled out"
 

@@ -1,0 +1,67 @@
+"""``mainspring rollout`` and what it means for ``promote`` and ``rollback``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+
+def test_begin_look_and_abort(call_in: Call, own_shop: Path) -> None:
+    done = call_in("rollout", "shop", "--status", where=own_shop)
+    assert (done.code, done.out) == (0, "There was no rollout of shop yet.\n")
+    done = call_in("rollout", "shop", "3", "--steps", "0.5,50,100", "--hold", "1h", "--detach", where=own_shop)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith("shop/3 beside shop/1: running  [0.5 %] → 50 % → 100 %\n")
+    found = json.loads(call_in("rollout", "shop", "--status", "--json", where=own_shop).out)
+    assert (found["model"], found["rollout"]["status"], found["rollout"]["hold"]) == ("shop", "running", "PT3600S")
+    done = call_in("rollout", "shop", "--abort", "--reason", "not today", where=own_shop)
+    assert done.code == 0
+    assert "aborted" in done.out.splitlines()[0]
+    assert done.out.rstrip().endswith("not today")
+    assert call_in("rollout", "shop", "--abort", where=own_shop).code == 2
+
+
+def test_a_rollback_takes_the_canary_back_too(call_in: Call, own_shop: Path) -> None:
+    call_in("rollout", "shop", "3", "--detach", where=own_shop)
+    done = call_in("rollback", "shop", where=own_shop)
+    assert (done.code, done.out) == (
+        0,
+        "The rollout of shop/3 is stopped: no traffic goes to it any more.\n"
+        "shop/1 stays the champion (none came before it) and answers everything.\n",
+    )
+    with Workspace.open(own_shop) as place:
+        live = place.ledger.endpoints.live("shop")
+    assert (live.champion, live.traffic and (live.traffic.canary, live.traffic.percent)) == (1, (None, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["shop", "3", "--steps", "25,5,100"], "--steps are rising percents that end at 100, such as 5,25,100"),
+        (["shop", "3", "--steps", "5,50"], "--steps are rising percents that end at 100"),
+        (["shop", "3", "--hold", "soon"], "--hold is a span of time such as 90s, 10m"),
+        (["shop", "3", "--abort", "--status"], "Choose one of --abort, --status and --detach"),
+        (["shop", "1"], "shop/1 is the champion already"),
+        (["shop", "2"], "shop/2 failed a must before release"),
+        (["shop", "9"], "has no version 9; it has 1 to 3"),
+        (["shpo", "--status"], "Did you mean shop?"),
+        (["shop", "--abort"], "No rollout of 'shop' is running"),
+    ],
+)
+def test_wrong_use_is_one_message_and_changes_nothing(
+    call_in: Call, shop: Path, arguments: list[str], message: str
+) -> None:
+    done = call_in("rollout", *arguments, where=shop)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err
+    with Workspace.open(shop) as place:
+        assert place.ledger.endpoints.history("shop") == ()
