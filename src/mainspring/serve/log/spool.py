@@ -79,6 +79,14 @@ def read(path: Path) -> Iterator[tuple[Schema | list[Record], int]]:
                 return  # written by a newer version, or not by us
 
 
+def is_whole(path: Path) -> bool:
+    """Whether the spool reads to its end."""
+    end = len(MAGIC)
+    for _, end in read(path):  # noqa: B007  # the last one counts
+        pass
+    return path.stat().st_size == end
+
+
 def name_of(number: int) -> str:
     """The file name of a source's finished spool of this *number*; names sort as numbers do.
 

@@ -30,7 +30,7 @@ BATCH = 256 * 1024
 """Bytes in the queue that are written without waiting for the interval."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
-LARGEST_SPOOL = 32 * 1024 * 1024
+LARGEST_SPOOL = 16 * 1024 * 1024
 _FRAME = 1024 * 1024
 _PATIENCE = 0.25
 
