@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import polars as pl
 import pytest
 
-from mainspring.operate.fault import PATIENCE, Faults
+from mainspring.operate.fault import PATIENCE, Faults, Tracker
 from mainspring.operate.history import Stretch
 
 ROWS = 400
@@ -84,3 +86,22 @@ def test_a_reference_leaves_broken_rows_out_unless_nothing_else_is_left(start: i
     faults = Faults(_history(8, broken=(2400, 2800)))
     faults.look(Stretch(2400, 2800), ["income"], Stretch(2000, 2400))
     assert len(faults.typical(start, end)) == rows
+
+
+def test_a_tracker_that_was_put_away_goes_on_where_it_was() -> None:
+    """Window after window as a live loop does it, which may be another process each time."""
+    tracker, found = Tracker(), []
+    broken_in = {5, 6, 7}
+
+    def changed(name: str, since: int) -> str:
+        return "looks multiplied by 12" if name == "income" and since == min(broken_in) else ""
+
+    for place in range(3, 10):
+        drifted = ["income", "age"] if place in broken_in else []
+        new, where = tracker.look(Stretch(place, place + 1), drifted, Stretch(place - 1, place), changed)
+        found += [(place, fault.column) for fault in new]
+        assert set(where) == ({"income"} if place in broken_in else set())
+        tracker = Tracker.from_dict(json.loads(json.dumps(tracker.as_dict())))
+    assert found == [(5, "income")]
+    assert tracker.open == {}
+    assert [place for place in range(12) if tracker.touches(Stretch(place, place + 1))] == [5, 6, 7]

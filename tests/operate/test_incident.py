@@ -11,7 +11,7 @@ import pytest
 
 from mainspring.core.clock import SimulatedClock
 from mainspring.ledger import open_ledger
-from mainspring.monitor.signals import judge_window
+from mainspring.monitor.signals import Signal, judge_window
 from mainspring.operate.champion import Champion, crown
 from mainspring.operate.diagnosis import Evidence, importance, unit_change
 from mainspring.operate.incident import Desk
@@ -179,3 +179,27 @@ def test_importance_is_by_column_and_sums_to_one() -> None:
     shares = importance(Case().champion.model)
     assert sum(shares.values()) == pytest.approx(1.0)
     assert max(shares, key=lambda name: shares[name]) == "a"
+
+
+def test_a_slow_endpoint_is_an_incident_of_its_own_that_no_retrain_is_written_into() -> None:
+    case = Case()
+    slow = Signal(
+        name="latency p99", kind="service", value=80.0, low=0.0, high=9.0, breached=True, rows=400,
+        text="latency p99 is 80 ms, 3 ms is usual",
+    )  # fmt: skip
+
+    def unasked() -> Evidence:
+        raise AssertionError("a slow endpoint is not explained by the rows")
+
+    evidence = Evidence(
+        judgement=judge_window(case.champion.reference, worlds.contract(), case.frame.head(0).select("a", "b", "kind")),
+        frame=case.frame.head(0), before=case.frame.head(0), importance={}, metric="accuracy",
+    )  # fmt: skip
+    (opened,) = case.desk.keep(case.desk.draw(0, [slow], lambda: evidence))
+    assert (opened.kind, opened.severity, opened.suspects) == ("service", "critical", ())
+    assert opened.summary == "Latency p99 is 80 ms, 3 ms is usual."
+    case.desk.act("retrain", "retrain")
+    assert [event.kind for event in case.desk.port.get(opened.id).events] == ["opened", "signal"]
+    assert case.desk.draw(1, [slow], unasked).opening == ()
+    case.desk.keep(case.desk.draw(2, [], unasked))
+    assert case.desk.port.get(opened.id).status == "closed"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.monitor.baseline import PREDICTION, Baseline, prediction_frame
 from mainspring.monitor.profile import Reference
 from mainspring.operate.diagnosis import importance
+from mainspring.operate.fold import OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mainspring.contract import Contract
     from mainspring.core.predictions import Predictions
+    from mainspring.monitor.signals import Judgement
     from mainspring.monitor.stream import LossStream
     from mainspring.train.model import Model
 
@@ -47,6 +49,17 @@ class Champion:
     def settled(self) -> Champion:
         """The same champion, no longer on trial."""
         return replace(self, before=None)
+
+    def after(self, found: Judgement) -> tuple[Champion, Judgement]:
+        """The champion after a window was judged, and what of the judgement counts.
+
+        As long as it is not known how this very model answers, what it answers is not called unusual.
+        """
+        champion = self if found.stream is None else replace(self, stream=found.stream)
+        if self.own:
+            return champion, found
+        kept = tuple(signal for signal in found.signals if signal.column not in OUTPUTS)
+        return champion, replace(found, signals=kept)
 
     def known_by(self, said: Predictions) -> Champion:
         """The same champion, whose answers are from now on compared with what it *said* of a first window.

@@ -69,6 +69,9 @@ class Diagnosis:
 
 def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagnosis:
     """Explain an incident of *kind* that *alerts* raised."""
+    if kind == "service":
+        texts = listed([alert.text for alert in alerts], limit=3)
+        return Diagnosis(suspects=(), summary=f"{texts[:1].upper()}{texts[1:]}.")
     suspects = rank(alerts, evidence)
     changed = upstream(suspects, evidence)
     worst = _worst_slice(evidence) if kind == "performance" else ""

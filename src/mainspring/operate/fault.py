@@ -7,14 +7,14 @@ made, and the rows of that time are later learned from without it. A fault that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from mainspring.operate.diagnosis import unit_change
 from mainspring.operate.history import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     import polars as pl
 
@@ -35,14 +35,16 @@ class Fault:
 
 
 @dataclass(slots=True)
-class Faults:
-    """The present faults of one history's columns. ``sound`` is the history without what was broken."""
+class Tracker:
+    """Which columns are broken, told from window to window. Windows are stretches of rows, or of their numbers.
 
-    sound: pl.DataFrame
+    ``open``: the present faults by column. ``stretches``: where something was broken.
+    """
+
     open: dict[str, Fault] = field(default_factory=dict)
-    _stretches: list[Stretch] = field(default_factory=list)
+    stretches: list[Stretch] = field(default_factory=list)
     _drifting: dict[str, int] = field(default_factory=dict)
-    """By column, the row from which on it has been drifting without a break."""
+    """By column, where it began to drift without a break."""
     _normal: set[str] = field(default_factory=set)
 
     @property
@@ -50,20 +52,97 @@ class Faults:
         """What is broken now, empty where nothing is."""
         return "; ".join(f"{fault.column} {fault.words}" for fault in self.open.values())
 
+    def touches(self, stretch: Stretch) -> bool:
+        """Whether a column was broken in a window that lies in *stretch*."""
+        return any(one.start < stretch.end and stretch.start < one.end for one in self.stretches)
+
+    def look(
+        self,
+        stretch: Stretch,
+        drifted: Collection[str],
+        before: Stretch | None,
+        changed: Callable[[str, int], str],
+    ) -> tuple[tuple[Fault, ...], dict[str, Stretch]]:
+        """Look at the window *stretch* in which some columns *drifted*, after the window *before*.
+
+        *changed* says in words by what factor a column differs from what it was before a given place, or nothing.
+        Gives the faults that are new, and where each column that is broken now was broken and not known to be. A fault
+        reaches over neighbouring windows in which its column drifted, too: it rarely begins and ends with a window.
+        """
+        new = []
+        for name in [name for name in self.open if name not in drifted]:
+            del self.open[name]
+        self._normal &= {name for name in self._normal if name in drifted}
+        self._drifting = {name: self._drifting.get(name, stretch.start) for name in drifted}
+        for name in drifted:
+            # a first window of which only a part is broken would blur what was usual
+            if name not in self.open and name not in self._normal and (words := changed(name, self._drifting[name])):
+                begun = stretch.start if before is None else before.start
+                start = max(begun, self._drifting[name])
+                self.open[name] = Fault(column=name, words=words, start=start, windows=0)
+                new.append(self.open[name])
+        broken: dict[str, Stretch] = {}
+        for name, fault in list(self.open.items()):
+            if fault.windows >= PATIENCE:
+                del self.open[name]
+                self._normal.add(name)
+            else:
+                self.open[name] = replace(fault, windows=fault.windows + 1)
+                broken[name] = Stretch(fault.start if fault.windows == 0 else stretch.start, stretch.end)
+        self.stretches += broken.values()
+        return tuple(new), broken
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "open": [asdict(fault) for fault in self.open.values()],
+            "stretches": [[one.start, one.end] for one in self.stretches],
+            "drifting": dict(self._drifting),
+            "normal": sorted(self._normal),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Tracker:
+        """Read :meth:`as_dict` back."""
+        return cls(
+            {one["column"]: Fault(**one) for one in raw["open"]},
+            [Stretch(start, end) for start, end in raw["stretches"]],
+            dict(raw["drifting"]),
+            set(raw["normal"]),
+        )
+
+
+@dataclass(slots=True)
+class Faults:
+    """The present faults of one history's columns. ``sound`` is the history without what was broken."""
+
+    sound: pl.DataFrame
+    _tracker: Tracker = field(default_factory=Tracker)
+
+    @property
+    def open(self) -> dict[str, Fault]:
+        """The present faults by column."""
+        return self._tracker.open
+
+    @property
+    def words(self) -> str:
+        """What is broken now, empty where nothing is."""
+        return self._tracker.words
+
     def without(self, rows: pl.DataFrame) -> pl.DataFrame:
         """*rows* with missing values where a column is broken now."""
-        return _blank(rows, self.open)
+        return blank(rows, self.open)
 
     def touches(self, stretch: Stretch) -> bool:
         """Whether a column was broken in a window that lies in *stretch*."""
-        return any(one.start < stretch.end and stretch.start < one.end for one in self._stretches)
+        return self._tracker.touches(stretch)
 
     def typical(self, start: int, end: int) -> pl.DataFrame:
         """The rows from *start* to *end* in which nothing was broken, or all of them where too few are left."""
         import polars as pl
 
         rows = self.sound[start:end]
-        broken = [one for one in self._stretches if one.start < end and start < one.end]
+        broken = [one for one in self._tracker.stretches if one.start < end and start < one.end]
         if not broken:
             return rows
         row = pl.int_range(start, end, eager=True)
@@ -72,43 +151,24 @@ class Faults:
         return kept if len(kept) >= len(rows) / 4 else rows
 
     def look(self, stretch: Stretch, drifted: Collection[str], before: Stretch | None) -> tuple[Fault, ...]:
-        """Look at the window *stretch* in which some columns *drifted*, after the window *before*.
+        """Look at the window *stretch*, see :meth:`Tracker.look`. Gives the faults that are new."""
+        new, broken = self._tracker.look(
+            stretch, drifted, before, lambda name, since: self._changed(name, stretch, since)
+        )
+        for name, rows in broken.items():
+            self.sound = _blank_between(self.sound, name, rows.start, rows.end)
+        return new
 
-        Gives the faults that are new. A fault reaches over neighbouring windows in which its column drifted, too: it
-        rarely begins and ends with a window.
-        """
-        new = []
-        for name in [name for name in self.open if name not in drifted]:
-            del self.open[name]
-        self._normal &= {name for name in self._normal if name in drifted}
-        self._drifting = {name: self._drifting.get(name, stretch.start) for name in drifted}
-        for name in drifted:
-            if name not in self.open and name not in self._normal and (words := self._changed(name, stretch)):
-                begun = stretch.start if before is None else before.start
-                start = max(begun, self._drifting[name])
-                self.open[name] = Fault(column=name, words=words, start=start, windows=0)
-                new.append(self.open[name])
-        for name, fault in list(self.open.items()):
-            if fault.windows >= PATIENCE:
-                del self.open[name]
-                self._normal.add(name)
-            else:
-                self.open[name] = replace(fault, windows=fault.windows + 1)
-                first = fault.start if fault.windows == 0 else stretch.start
-                self._stretches.append(Stretch(first, stretch.end))
-                self.sound = _blank_between(self.sound, name, first, stretch.end)
-        return tuple(new)
-
-    def _changed(self, name: str, stretch: Stretch) -> str:
+    def _changed(self, name: str, stretch: Stretch, since: int) -> str:
         values = self.sound[name]
         if not values.dtype.is_numeric():
             return ""
-        # a first window of which only a part is broken would blur what was usual
-        before = values[: self._drifting[name]].drop_nulls().tail(COMPARED * stretch.rows)
+        before = values[:since].drop_nulls().tail(COMPARED * stretch.rows)
         return unit_change(before, values[stretch.start : stretch.end])
 
 
-def _blank(rows: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+def blank(rows: pl.DataFrame, columns: Collection[str]) -> pl.DataFrame:
+    """*rows* with missing values in *columns*, as far as they have them."""
     import polars as pl
 
     names = [name for name in columns if name in rows.columns]

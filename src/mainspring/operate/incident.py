@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mainspring.operate.diagnosis import Evidence, diagnose
+from mainspring.operate.diagnosis import diagnose
 from mainspring.operate.fold import ONSET, Case, columns_of, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mainspring.core.clock import Clock
     from mainspring.ledger.ports.incidents import Incident, Incidents
     from mainspring.monitor.signals import Signal
+    from mainspring.operate.diagnosis import Diagnosis, Evidence
     from mainspring.operate.fold import Kind
 
 NAMED_SIGNALS = 12
 """At most so many alerts of one window are written into a timeline entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is to be written after a window: incidents to open and to add to, with what explains them, and to close."""
+
+    window: int
+    opening: tuple[tuple[Kind, tuple[Signal, ...], Diagnosis], ...]
+    joining: tuple[tuple[Case, tuple[Signal, ...], Diagnosis | None], ...]
+    closing: tuple[Case, ...]
 
 
 class Desk:
@@ -39,17 +50,47 @@ class Desk:
         self, window: int, alerts: Sequence[Signal], evidence: Evidence, *, where: str = ""
     ) -> tuple[Incident, ...]:
         """Fold the *alerts* of *window*, called *where* by people. Gives the incidents opened by it."""
+        return self.keep(self.draw(window, alerts, lambda: evidence), where=where)
+
+    def draw(self, window: int, alerts: Sequence[Signal], evidence: Callable[[], Evidence]) -> Draft:
+        """Fold the *alerts* of *window* and explain them, without writing anything.
+
+        *evidence* is asked for only where there is something to explain.
+        """
         drawn = plan(self.open, alerts, window)
-        for case in drawn.closing:
-            self._close(case)
+        over = {case.id for case in drawn.closing}
+        cases = {**self._cases, **{case.id: case for case, _ in drawn.joining}}
+        # what began too long ago to be of one cause with what begins now
+        told = frozenset(
+            column
+            for case in cases.values()
+            if case.id not in over and window - case.opened > ONSET
+            for column in case.columns
+        )
+        joining = []
         for case, found in drawn.joining:
-            self._join(case, found, evidence, where)
-        return tuple(self._opened(window, kind, found, evidence, where) for kind, found in drawn.opening)
+            # what was drift only has begun to hurt: tell it again
+            told_again = diagnose(case.kind, found, evidence()) if case.kind != self._cases[case.id].kind else None
+            joining.append((case, found, told_again))
+        opening = [
+            (kind, found, diagnose(kind, found, replace(evidence(), told=told))) for kind, found in drawn.opening
+        ]
+        return Draft(window, tuple(opening), tuple(joining), drawn.closing)
+
+    def keep(self, draft: Draft, *, where: str = "") -> tuple[Incident, ...]:
+        """Write a *draft* down. Gives the incidents opened by it."""
+        for case in draft.closing:
+            self._close(case)
+        for case, found, told in draft.joining:
+            self._join(case, found, told, where)
+        return tuple(self._opened(draft.window, kind, found, told, where) for kind, found, told in draft.opening)
 
     def act(self, action: str, text: str) -> None:
-        """Write an action (retrain, hold, roll back …) into every open incident."""
+        """Write an action (retrain, hold, roll back …) into every open incident that is about data or the model."""
         now = self._clock.now()
         for case in self.open:
+            if case.kind == "service":
+                continue
             said = self.port.get(case.id).action
             # an incident that was acted upon does not become one that was merely watched
             if not (action == "hold" and said):
@@ -61,9 +102,8 @@ class Desk:
         for case in self.open:
             self.port.append(case.id, kind="note", text=text, at=self._clock.now())
 
-    def _opened(self, window: int, kind: Kind, found: tuple[Signal, ...], evidence: Evidence, where: str) -> Incident:
+    def _opened(self, window: int, kind: Kind, found: tuple[Signal, ...], told: Diagnosis, where: str) -> Incident:
         now = self._clock.now()
-        told = diagnose(kind, found, replace(evidence, told=self._told(window)))
         details: dict[str, Any] = {
             "slice": told.slice,
             "changed": list(told.changed),
@@ -79,17 +119,10 @@ class Desk:
         self._cases[made.id] = case
         return made
 
-    def _told(self, window: int) -> frozenset[str]:
-        """The columns of incidents that began too long ago to be of one cause with what begins in *window*."""
-        return frozenset(column for case in self.open if window - case.opened > ONSET for column in case.columns)
-
-    def _join(self, case: Case, found: tuple[Signal, ...], evidence: Evidence, where: str) -> None:
-        before = self._cases[case.id]
+    def _join(self, case: Case, found: tuple[Signal, ...], told: Diagnosis | None, where: str) -> None:
         self._cases[case.id] = case
         details: dict[str, Any] = {"alerts": case.alerts, "columns": sorted(case.columns)}
-        if case.kind != before.kind:
-            # what was drift only has begun to hurt: tell it again
-            told = diagnose(case.kind, found, evidence)
+        if told is not None:
             details |= {"slice": told.slice, "changed": list(told.changed)}
             self.port.update(
                 case.id,

@@ -15,11 +15,12 @@ from mainspring.evaluate.metric import difference
 from mainspring.evaluate.requirements import verdicts
 from mainspring.monitor.signals import Judgement, Signal, judge_window
 from mainspring.operate.champion import Champion, crown, joined
+from mainspring.operate.contest import contest
 from mainspring.operate.diagnosis import Evidence
 from mainspring.operate.fault import Faults
-from mainspring.operate.fold import OUTPUTS
 from mainspring.operate.history import Stretch
 from mainspring.operate.policy import Decision, Done, Policy, Situation, decide
+from mainspring.operate.trigger import moved, triggers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,6 @@ RECORD = 4
 """What is expected of a new model rests on so many stretches that it, or its like, had not seen."""
 TRIAL = 2
 """A new champion is on trial for so many windows: the one before it stands by."""
-LEAST_IMPORTANCE = 0.01
-"""Drift of a column on which less of the model rests than this asks for no retrain."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,18 +213,13 @@ class Loop:
             stream=champion.stream,
             seed=self._seed,
         )
-        if found.stream is not None:
-            self.champion = replace(champion, stream=found.stream)
-        if champion.own:
-            return found
-        return replace(found, signals=tuple(signal for signal in found.signals if signal.column not in OUTPUTS))
+        self.champion, found = champion.after(found)
+        return found
 
     def _set_aside(self, stretch: Stretch, judgement: Judgement) -> tuple[Fault, ...]:
         """Find columns that broke upstream, and neither ask the model about them nor let it learn from them."""
-        weights = self.champion.importance
-        moved = [c.name for c in judgement.drift.columns if c.drifted and weights.get(c.name, 0.0) >= LEAST_IMPORTANCE]
         before = self._faults.sound
-        new = self._faults.look(stretch, moved, self._last)
+        new = self._faults.look(stretch, moved(judgement.drift, self.champion.importance), self._last)
         for fault in new:
             self._desk.act("set aside", f"{fault.column} {fault.words}: set aside until it looks as before")
         if self._faults.sound is not before:
@@ -274,18 +268,7 @@ class Loop:
         )
 
     def _triggers(self, alerts: tuple[Signal, ...], stretch: Stretch, predictions: Predictions) -> dict[Trigger, str]:
-        found: dict[Trigger, str] = {}
-        failed = [verdict for verdict in self._verdicts(stretch, predictions) if verdict.result == "fail"]
-        worse = next((alert for alert in alerts if alert.kind == "performance"), None)
-        if failed:
-            found["requirement"] = f"{failed[0].requirement} was not kept ({_value(failed[0])})"
-        elif worse is not None:
-            found["requirement"] = worse.text
-        for alert in alerts:
-            weight = 1.0 if alert.column in OUTPUTS else self.champion.importance.get(alert.column or "", 0.0)
-            if alert.kind == "drift" and weight >= LEAST_IMPORTANCE:
-                found.setdefault("drift", alert.text)
-        return found
+        return triggers(alerts, self._verdicts(stretch, predictions), self.champion.importance)
 
     def _verdicts(self, stretch: Stretch, predictions: Predictions) -> tuple[Verdict, ...]:
         if not self._contract.requirements:
@@ -331,20 +314,18 @@ class Loop:
     def _hold_against(self, index: int, challenger: Challenger) -> Retrained:
         stretch = Stretch(self._known - min(self._window, self._known // 2), self._known)
         fresh = self._faults.sound[stretch.start : stretch.end]
-        truth = fresh[self._contract.project.target]
-        theirs, ours = self.champion.model.predict(fresh), challenger.said
-        gain = difference(self._metric, truth, ours, theirs, cost=self._contract.cost, seed=self._seed)
-        blocked = self._blocked(fresh, truth, ours, theirs)
-        surely_worse = gain.high is not None and gain.high < 0
+        ours = challenger.said
+        theirs = self.champion.model.predict(fresh)
+        held = contest(self._contract, self._metric, fresh, ours, theirs, seed=self._seed)
         self._released += 1
         self._record.append((stretch, ours))
-        if not blocked and not surely_worse:
+        if held.won:
             self._promote(index, challenger)
         return Retrained(
-            promoted=not blocked and not surely_worse,
-            reason=f"version {self._released} {blocked or _compared(gain, self._metric, promoted=not surely_worse)}",
+            promoted=held.won,
+            reason=f"version {self._released} {held.words}",
             version=self._released,
-            gain=gain,
+            gain=held.gain,
             memory=challenger.memory,
             seconds=challenger.seconds,
             fits=challenger.fits,
@@ -369,23 +350,6 @@ class Loop:
         self._on_trial = []
         self._news = f"version {self._released} went live one window before"
 
-    def _blocked(self, fresh: pl.DataFrame, truth: pl.Series, ours: Predictions, theirs: Predictions) -> str:
-        """Which must the challenger fails on rows it had not seen, or an empty text.
-
-        On few rows a value says little. A must that the champion fails there as well, or that compares the two, blocks
-        only if it surely fails, with the whole interval.
-        """
-        if not self._contract.requirements:
-            return ""
-        judged = verdicts(self._contract, truth, ours, fresh, stage="canary", champion=theirs, seed=self._seed)
-        failed = [verdict for verdict in judged if verdict.blocks]
-        if not failed:
-            return ""
-        judged = verdicts(self._contract, truth, theirs, fresh, stage="canary", confidence=None, seed=self._seed)
-        kept = {verdict.requirement for verdict in judged if verdict.result == "pass"}
-        failed = [verdict for verdict in failed if verdict.requirement in kept or _surely(verdict)]
-        return f"was not promoted: it fails {failed[0].requirement} ({_value(failed[0])})" if failed else ""
-
     def _stands_for(self, challenger: Challenger) -> int:
         """So many of the last rows hold half of what the challenger goes by."""
         total = 0.0
@@ -404,27 +368,6 @@ class Loop:
         self._on_trial = []
         self._news = f"version {before.version} came back one window before"
         self._desk.act("roll back", f"roll back from version {worse} to version {before.version}: {decision.reason}")
-
-
-def _surely(verdict: Verdict) -> bool:
-    """Whether the whole interval of a failed verdict lies beyond its bound."""
-    if verdict.value is None or verdict.low is None or verdict.high is None:
-        return True
-    return verdict.high < verdict.bound if verdict.value < verdict.bound else verdict.low > verdict.bound
-
-
-def _value(verdict: Verdict) -> str:
-    return "not a number" if verdict.value is None else f"{verdict.value:.4g}"
-
-
-def _compared(gain: Estimate, metric: str, *, promoted: bool) -> str:
-    name = metric.replace("_", " ")
-    margin = "" if gain.low is None or gain.high is None else f" ({gain.low:+.3g} to {gain.high:+.3g})"
-    if not promoted:
-        return f"was not promoted: its {name} is worse by {-gain.value:.3g}{margin} on {gain.rows:,} fresh rows"
-    if gain.value >= 0:
-        return f"went live: its {name} is better by {gain.value:.3g}{margin} on {gain.rows:,} fresh rows"
-    return f"went live: its {name} is not surely worse, {gain.value:+.3g}{margin} on {gain.rows:,} fresh rows"
 
 
 def as_dict(step: Step) -> dict[str, Any]:

@@ -1,0 +1,47 @@
+"""What of a judged window asks for a retrain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mainspring.contract.metric import METRICS
+from mainspring.operate.contest import value_words
+from mainspring.operate.fold import OUTPUTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mainspring.contract import Verdict
+    from mainspring.contract.policy import Trigger
+    from mainspring.monitor.drift import DriftReport
+    from mainspring.monitor.signals import Signal
+
+LEAST_IMPORTANCE = 0.01
+"""Drift of a column on which less of the model rests than this asks for no retrain."""
+
+
+def triggers(
+    alerts: Sequence[Signal], verdicts: Sequence[Verdict], importance: Mapping[str, float]
+) -> dict[Trigger, str]:
+    """The triggers that fired, each with its reason in words.
+
+    *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column. An
+    endpoint that is slow or fails is not mended by another model, so service requirements fire nothing.
+    """
+    found: dict[Trigger, str] = {}
+    failed = [one for one in verdicts if one.result == "fail" and METRICS[one.metric].kind != "service"]
+    worse = next((alert for alert in alerts if alert.kind == "performance"), None)
+    if failed:
+        found["requirement"] = f"{failed[0].requirement} was not kept ({value_words(failed[0])})"
+    elif worse is not None:
+        found["requirement"] = worse.text
+    for alert in alerts:
+        weight = 1.0 if alert.column in OUTPUTS else importance.get(alert.column or "", 0.0)
+        if alert.kind == "drift" and weight >= LEAST_IMPORTANCE:
+            found.setdefault("drift", alert.text)
+    return found
+
+
+def moved(report: DriftReport, importance: Mapping[str, float]) -> list[str]:
+    """The columns that drifted and on which the model rests."""
+    return [one.name for one in report.columns if one.drifted and importance.get(one.name, 0.0) >= LEAST_IMPORTANCE]
