@@ -1,0 +1,262 @@
+"""How an endpoint serves: latency, errors, refused requests and traffic of a window, beside the windows before.
+
+Latencies are counted in cells that grow by two per cent each, so that any quantile is right within one per cent and
+windows add up (C. Masson, J. E. Rim and H. K. Lee, "DDSketch", PVLDB 12, 2019). What is usual is learned from the
+windows before (:mod:`mainspring.monitor.series`); an endpoint that has just begun is held against nothing but errors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.estimate import Estimate
+from mainspring.monitor import bands
+from mainspring.monitor.drift import SPENT
+from mainspring.monitor.series import forecast
+from mainspring.monitor.signals import Signal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+
+GROWTH = 1.02
+KEPT = 600
+"""So many windows before are looked back at."""
+SIGNALS = 5
+"""So many signals share a window's false alarms."""
+SMALLEST_SHARE = 0.01
+"""A share of errors is named only if it has risen by this."""
+_GROWN = {"latency p50": (1.5, 1.0), "latency p99": (2.0, 5.0)}
+"""A latency is named only if it is so many times the expected one, and so many milliseconds above it."""
+_FEWEST = 20
+"""The latency of fewer requests is not judged."""
+_STOPPED = 3
+"""After so many windows with traffic, one without is a stop, though no band is known yet."""
+_LESS, _MORE = 0.5, 4.0
+_TRUSTED = 1_000
+"""An endpoint that nobody knows yet is taken for one that has answered so many requests without an error."""
+_FLOOR = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceCounts:
+    """The requests of a window, or of a part of one. ``a + b`` is both together.
+
+    ``failed``: answered with an error of ours (status 500 and above); ``refused``: with one of the client's (400 to
+    499). ``latency``: requests per cell, those that were answered well.
+    """
+
+    requests: int = 0
+    failed: int = 0
+    refused: int = 0
+    latency: Mapping[int, int] = field(default_factory=dict)
+
+    def __add__(self, other: ServiceCounts) -> ServiceCounts:
+        """Both together."""
+        latency = dict(self.latency)
+        for cell, count in other.latency.items():
+            latency[cell] = latency.get(cell, 0) + count
+        return ServiceCounts(
+            requests=self.requests + other.requests,
+            failed=self.failed + other.failed,
+            refused=self.refused + other.refused,
+            latency=latency,
+        )
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> ServiceCounts:
+        """Count logged *rows* with the columns ``time``, ``latency_ms`` and ``status``, in the order of time.
+
+        Rows of one request follow each other and agree in time and latency: they count once.
+        """
+        import numpy as np
+
+        if not rows.height:
+            return cls()
+        times = rows["time"].to_physical().to_numpy()
+        latency = rows["latency_ms"].fill_null(0.0).to_numpy()
+        status = rows["status"].fill_null(200).to_numpy()
+        first = np.ones(len(times), dtype=bool)
+        first[1:] = (times[1:] != times[:-1]) | (latency[1:] != latency[:-1])
+        status, latency = status[first], latency[first]
+        well = latency[status < 400]
+        cells = np.ceil(np.log(np.maximum(well, 1e-3)) / math.log(GROWTH)).astype(np.int64)
+        found, counts = np.unique(cells, return_counts=True)
+        return cls(
+            requests=len(status),
+            failed=int(np.count_nonzero(status >= 500)),
+            refused=int(np.count_nonzero((status >= 400) & (status < 500))),
+            latency=dict(zip(found.tolist(), counts.tolist(), strict=True)),
+        )
+
+    def quantile(self, share: float) -> float:
+        """The latency in milliseconds that this share of the well-answered requests did not exceed; NaN of none."""
+        total = sum(self.latency.values())
+        wanted, seen = share * total, 0
+        for cell in sorted(self.latency):
+            seen += self.latency[cell]
+            if seen >= wanted:
+                return 2 * GROWTH**cell / (GROWTH + 1)
+        return math.nan
+
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """The contract's service metrics, as far as there were requests."""
+        well = sum(self.latency.values())
+        found = {}
+        if well:
+            found["latency_p50_ms"] = Estimate(self.quantile(0.5), rows=well)
+            found["latency_p99_ms"] = Estimate(self.quantile(0.99), rows=well)
+        if self.requests:
+            found["error_rate"] = Estimate(self.failed / self.requests, rows=self.requests)
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        latency = [[cell, count] for cell, count in sorted(self.latency.items())]
+        return {"requests": self.requests, "failed": self.failed, "refused": self.refused, "latency": latency}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> ServiceCounts:
+        """Read :meth:`as_dict` back."""
+        latency = {int(cell): int(count) for cell, count in raw["latency"]}
+        return cls(requests=raw["requests"], failed=raw["failed"], refused=raw["refused"], latency=latency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePoint:
+    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies."""
+
+    requests: int
+    failed: int
+    refused: int
+    seconds: float
+    p50: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, counts: ServiceCounts, seconds: float) -> ServicePoint:
+        """Remember *counts* of a window that lasted so many *seconds*."""
+        well = sum(counts.latency.values())
+        return cls(
+            requests=counts.requests,
+            failed=counts.failed,
+            refused=counts.refused,
+            seconds=seconds,
+            p50=counts.quantile(0.5) if well >= _FEWEST else None,
+            p99=counts.quantile(0.99) if well >= _FEWEST else None,
+        )
+
+    @property
+    def rate(self) -> float:
+        """Requests a minute."""
+        return 60 * self.requests / self.seconds
+
+
+def service_signals(
+    before: Sequence[ServicePoint],
+    now: ServicePoint,
+    *,
+    false_alarms: float,
+    seasons: Sequence[int] = (),
+) -> list[Signal]:
+    """The service signals of a window, each with its band where one is known.
+
+    *before*: the windows before, oldest first. *false_alarms*: the accepted share of quiet windows that raise any of
+    these. *seasons*: lags in windows after which traffic may repeat itself, such as a day.
+    """
+    level = false_alarms * SPENT / SIGNALS
+    found = [
+        _share("error share", "service", "answered with an error", before, now, level),
+        _share("refused share", "data quality", "refused because of what they asked", before, now, level),
+        _traffic(before, now, level, seasons),
+    ]
+    if now.p50 is not None and now.p99 is not None:
+        found.append(_latency("latency p50", now.p50, [one.p50 for one in before], now, level, seasons))
+        found.append(_latency("latency p99", now.p99, [one.p99 for one in before], now, level, seasons))
+    return found
+
+
+def _share(name: str, kind: Any, words: str, before: Sequence[ServicePoint], now: ServicePoint, level: float) -> Signal:
+    def count(point: ServicePoint) -> int:
+        return point.failed if name == "error share" else point.refused
+
+    recent = before[-50:]
+    # a window full of errors is no part of what is usual
+    usual = [one for one in recent if not one.requests or count(one) / one.requests <= 0.5] or recent
+    bad, requests = sum(map(count, usual)), sum(one.requests for one in usual) + _TRUSTED
+    share = count(now) / now.requests if now.requests else 0.0
+    chance = bands.share_chance(bad, requests, count(now), now.requests, sides=1)
+    high = bands.share_band(bad, requests, now.requests, level, sides=1)[1]
+    return Signal(
+        name=name,
+        kind=kind,
+        value=share,
+        low=0.0,
+        high=high,
+        breached=chance <= level and share - bad / requests >= SMALLEST_SHARE,
+        rows=now.requests,
+        text=f"{share:.1%} of the requests were {words}; {bad / requests:.1%} is usual",
+    )
+
+
+def _latency(
+    name: str,
+    value: float,
+    past: Sequence[float | None],
+    now: ServicePoint,
+    level: float,
+    seasons: Sequence[int],
+) -> Signal:
+    expected = forecast([math.log(one) for one in past if one], seasons=seasons, floor=_FLOOR)
+    text = f"{name} is {_ms(value)}"
+    if expected is None:
+        return Signal(name=name, kind="service", value=value, breached=False, rows=now.requests, text=text)
+    usual, high = math.exp(expected.value), math.exp(expected.band(2 * level)[1])
+    times, above = _GROWN[name]
+    high = max(high, usual * times, usual + above)
+    return Signal(
+        name=name,
+        kind="service",
+        value=value,
+        low=0.0,
+        high=high,
+        breached=value > high,
+        rows=now.requests,
+        text=f"{text}, {_ms(usual)} is usual",
+    )
+
+
+def _traffic(before: Sequence[ServicePoint], now: ServicePoint, level: float, seasons: Sequence[int]) -> Signal:
+    rate = now.rate
+    text = f"{_rate(rate)} requests a minute" if now.requests else "no requests came"
+    expected = forecast([_log_rate(one) for one in before], seasons=seasons, floor=_FLOOR)
+    low = high = None
+    breached = False
+    if expected is not None:
+        usual = math.exp(expected.value)
+        low, high = (math.exp(end) for end in expected.band(2 * level))
+        low, high = min(low, usual * _LESS), max(high, usual * _MORE)
+        breached = not low <= math.exp(_log_rate(now)) <= high
+        text += f", {_rate(usual)} a minute are usual"
+    elif not now.requests and len(before) >= _STOPPED:
+        breached = all(one.requests >= _FEWEST for one in before[-_STOPPED:])
+    return Signal(
+        name="traffic", kind="service", value=rate, low=low, high=high, breached=breached, rows=now.requests, text=text
+    )
+
+
+def _log_rate(point: ServicePoint) -> float:
+    """The logarithm of requests a minute, half a request where there were none."""
+    return math.log(60 * max(point.requests, 0.5) / point.seconds)
+
+
+def _ms(value: float) -> str:
+    return f"{value:.3g} ms" if value < 1_000 else f"{value / 1_000:.3g} s"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
