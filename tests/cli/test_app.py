@@ -25,7 +25,7 @@ NOUNS = {
     "store": {"verify", "gc"},
 }
 JSON = {
-    "init", "run", "why", "graph", "backtest", "predict", "verify", "promote", "rollback", "rollout", "demo",
+    "init", "run", "why", "graph", "backtest", "predict", "verify", "promote", "rollback", "rollout", "slo", "demo",
     *(f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs),
 }  # fmt: skip
 

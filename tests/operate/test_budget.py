@@ -1,0 +1,174 @@
+"""Error budgets: arithmetic that an oracle repeats, and the document they are counted from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.contract import Contract, Requirement, judge
+from mainspring.core.clock import SimulatedClock
+from mainspring.core.estimate import Estimate
+from mainspring.operate.budget import LOOKS, SHORT, Budget, Slice, budget, budgets, course, record, records, spark
+from mainspring.operate.budget_page import page, span_words
+from mainspring.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+AUC = Requirement(metric="roc_auc", at_least=0.8)
+CONTRACT = Contract.parse(
+    '[project]\nname = "shop"\ntask = "binary"\ntarget = "y"\n'
+    '[[require]]\nmetric = "roc_auc"\nat_least = 0.8\nobjective = 0.9\n'
+    '[[require]]\nmetric = "error_rate"\nat_most = 0.01\n[slo]\nover = "10d"\n'
+)
+
+
+def course_of(results: Sequence[Any], *, length: timedelta = HOUR, end: datetime = NOW) -> list[Slice]:
+    """Slices of equal length one after the other, the last of which ends at *end*."""
+    begin = end - len(results) * length
+    return [
+        Slice(start=begin + place * length, end=begin + (place + 1) * length, result=result)
+        for place, result in enumerate(results)
+    ]
+
+
+def of(results: Sequence[Any], *, objective: float = 0.99, over: timedelta = 30 * DAY, **more: Any) -> Budget:
+    return budget(course_of(results, **more), objective=objective, over=over, now=NOW)
+
+
+results = st.lists(st.sampled_from(["pass", "fail", "not measurable"]), max_size=80)
+
+
+@given(results=results, objective=st.floats(0.5, 0.999), hours=st.integers(1, 100))
+def test_time_is_counted_as_hour_by_hour(results: list[Any], objective: float, hours: int) -> None:
+    found = of(results, objective=objective, over=hours * HOUR)
+    inside = results[-hours:]
+    assert (found.kept, found.broken, found.unknown) == tuple(
+        inside.count(word) * HOUR for word in ("pass", "fail", "not measurable")
+    )
+    assert found.left == found.allowed - found.broken
+    assert found.allowed / timedelta(hours=hours) == pytest.approx(1 - objective, abs=1e-6)
+    measured = [word for word in inside if word != "not measurable"]
+    assert found.attained == (measured.count("pass") / len(measured) if measured else None)
+    assert (found.health == "unknown") == (not measured)
+    assert (found.health == "spent") == (found.broken > timedelta() and found.spent >= 1)
+    last = course(found)[-1]
+    assert last[1] == pytest.approx(1 - found.spent)
+    assert len(spark(found)) == 28
+
+
+@given(results=results.filter(lambda words: set(words) - {"not measurable"}), minutes=st.integers(1, 3_000))
+def test_rates_are_the_mean_of_minutes_looked_at_one_by_one(results: list[Any], minutes: int) -> None:
+    over = timedelta(minutes=minutes) * 14.4 / 0.02
+    found = of(results, objective=0.9, over=over)
+    within = len(results) * 60
+    by_minute = [results[minute // 60] for minute in range(within)]
+    last = max(place for place, word in enumerate(results) if word != "not measurable") * 60
+    since = min(max(within - minutes, 0), last)
+    seen = [word for word in by_minute[since:] if word != "not measurable"]
+    assert found.burns[0].long == pytest.approx(timedelta(minutes=minutes), abs=timedelta(seconds=1))
+    assert found.burns[0].long_rate == pytest.approx(seen.count("fail") / len(seen) / 0.1, abs=1e-6)
+
+
+def test_looks_back_are_those_of_the_workbook_for_thirty_days() -> None:
+    found = of(["pass"])
+    assert [burn.long / HOUR for burn in found.burns] == pytest.approx([1, 6, 72])
+    assert [burn.short / HOUR for burn in found.burns] == pytest.approx([1 / 12, 0.5, 6])
+    assert [burn.threshold for burn in found.burns] == [14.4, 6, 1]
+    assert [look[2] for look in LOOKS] == ["page", "page", "ticket"]
+    assert SHORT == 12
+
+
+@pytest.mark.parametrize(
+    ("results", "health"),
+    [
+        ([], "unknown"),
+        (["not measurable"] * 5, "unknown"),
+        (["pass"] * 700, "kept"),
+        (["pass"] * 700 + ["fail"], "burning fast"),
+        # three hours of 7.2 are gone, but it is over: nobody is called
+        (["fail"] * 3 + ["pass"] * 100, "kept"),
+        (["pass"] * 48 + ["fail"] * 2 + ["pass"] * 5, "burning"),
+        (["fail"] * 8 + ["pass"] * 400, "spent"),
+    ],
+)
+def test_health(results: list[Any], health: str) -> None:
+    assert of(results).health == health
+
+
+def test_windows_longer_than_the_look_back_still_call() -> None:
+    found = of(["pass"] * 20 + ["fail"], length=DAY, objective=0.95)
+    assert found.health == "burning fast"
+    assert found.burns[0].long_rate == pytest.approx(20)
+    assert found.left == 0.5 * DAY
+
+
+def test_late_labels_do_not_hide_what_was_known_last() -> None:
+    found = of(["pass"] * 20 + ["fail"] * 3 + ["not measurable"] * 90)
+    assert found.burns[0].firing
+    assert found.unknown == 90 * HOUR
+
+
+def test_a_slice_is_cut_at_the_beginning_of_the_span() -> None:
+    found = of(["fail"] * 3, length=DAY, over=2.5 * DAY, objective=0.5)
+    assert found.broken == 2.5 * DAY
+    assert found.left == -1.25 * DAY
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Iterator[Workspace]:
+    with Workspace.open(tmp_path / "ws", actor="ann", clock=SimulatedClock(NOW)) as opened:
+        yield opened
+
+
+def keep(workspace: Workspace, hour: int, auc: float | None, errors: float = 0.0) -> bool:
+    start = NOW + (hour - 100) * HOUR
+    verdicts = [
+        judge(AUC, None if auc is None else Estimate(auc, rows=50), stage="live"),
+        judge(CONTRACT.requirements[1], Estimate(errors, rows=60), stage="live"),
+    ]
+    return record(
+        workspace.ledger.states, model="shop", start=start, end=start + HOUR, version=1, rows=60, verdicts=verdicts
+    )
+
+
+def test_a_window_is_kept_once_and_again_when_labels_have_come(workspace: Workspace) -> None:
+    assert keep(workspace, 1, None)
+    assert not keep(workspace, 1, None)
+    revision = workspace.ledger.states.search("verdicts")[0].revision
+    assert keep(workspace, 1, 0.7)
+    (state,) = workspace.ledger.states.search("verdicts", "shop/20260224T210000")
+    assert state.revision > revision
+    (found,) = records(workspace.ledger.states, "shop")
+    assert [held.result for held in found.verdicts] == ["fail", "pass"]
+    assert found.verdicts[0].value == 0.7
+
+
+def test_budgets_follow_the_contract_in_order_with_their_own_objectives(workspace: Workspace) -> None:
+    for hour in range(100):
+        keep(workspace, hour, 0.7 if hour < 30 else 0.9, 0.5 if hour == 99 else 0.0)
+    found = budgets(CONTRACT, records(workspace.ledger.states, "shop", since=NOW - 10 * DAY), NOW)
+    assert [each.requirement for each in found] == ["roc_auc at least 0.8", "error_rate at most 0.01"]
+    assert [each.objective for each in found] == [0.9, 0.99]
+    assert [each.health for each in found] == ["spent", "burning fast"]
+    assert found[0].broken == 30 * HOUR
+    assert records(workspace.ledger.states, "shop", since=NOW - HOUR)[0].end == NOW
+    html = page("shop", found)
+    assert "The budget of 1 of 2 requirements is spent: roc_auc at least 0.8." in html
+    assert "▁" in html
+
+
+def test_a_page_about_nothing_says_so() -> None:
+    assert "No window has been judged yet" in page("shop", ())
+
+
+def test_spans_are_said_in_minutes() -> None:
+    said = [span_words(span) for span in (90 * HOUR, -5 * HOUR, timedelta(seconds=20))]
+    assert said == ["3d 18h", "−5h", "20s"]
