@@ -186,10 +186,11 @@ class _Compactor:
             self._commit()
             for source in dead:
                 self._remove(source)
+            self._forget()
         return self.done
 
     def _key(self, source: str) -> str:
-        return f"{self._model}/{source}"
+        return f"{self._folder.name}/{source}"
 
     def _unread(self, source: Path, *, with_open: bool) -> Iterator[Path]:
         """The spools that are not in the log; one that is, because a process died before it went, goes now."""
@@ -277,7 +278,7 @@ class _Compactor:
         _unlink(paths)
 
     def _remove(self, source: Path) -> None:
-        """Remove the folder of a dead writer, if nothing is left in it, and what the ledger knows of it."""
+        """Remove the folder of a dead writer, if nothing is left in it."""
         for name in (spool.ROLL, spool.LOCK):
             (source / name).unlink(missing_ok=True)
         try:
@@ -285,7 +286,12 @@ class _Compactor:
         except OSError:
             return  # a damaged spool is kept there
         _sync(self._folder)
-        self._ledger.states.delete(READ, self._key(source.name))
+
+    def _forget(self) -> None:
+        """Forget how far the spools of writers were read whose folders are gone."""
+        for state in self._ledger.states.search(READ, self._key("")):
+            if not (self._folder / state.key.rpartition("/")[2]).is_dir():
+                self._ledger.states.delete(READ, state.key)
 
 
 def _take(lock: FileLock) -> bool:
