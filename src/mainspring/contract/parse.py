@@ -58,7 +58,7 @@ def of_dict(tree: dict[str, Any], *, source: str = "the contract") -> Contract:
 
 
 def read_tree(tree: dict[str, Any], *, source: str) -> Contract:
-    """The contract of a *tree* in the shape of the TOML file, as ``Contract.as_dict`` makes it. Raises ContractError."""
+    """The contract of a *tree* in the shape of the TOML file (see ``Contract.as_dict``). Raises ContractError."""
     return _Parser("", source).contract(tree)
 
 
