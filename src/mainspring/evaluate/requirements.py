@@ -40,6 +40,7 @@ class Rows:
     champion: Predictions | None
     drifted_columns: Collection[str] | None
     service: Mapping[str, Estimate] | None
+    counted: Mapping[str, Estimate] | None
     stage: Stage
     setting: Setting
     made: dict[bool, tuple[Outcome, Outcome | None]] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def verdicts(
     champion: Predictions | None = None,
     drifted_columns: Collection[str] | None = None,
     service: Mapping[str, Estimate] | None = None,
+    counted: Mapping[str, Estimate] | None = None,
     minimum_rows: int = MINIMUM_ROWS,
     confidence: float | None = 0.95,
     resamples: int = 200,
@@ -81,7 +83,8 @@ def verdicts(
     *truth*: n labels or numbers, null where not known yet; None where nothing is known. *predictions*: None where only
     the table itself is judged. *champion*: what the champion
     predicts for the same rows. *drifted_columns*: what the monitor found, where it looked. *service*: latencies and the
-    error rate of the requests behind these rows, by the metric's name, where somebody timed them.
+    error rate of the requests behind these rows, by the metric's name, where somebody timed them. *counted*: metrics of
+    the table itself that were counted on all rows where *frame* holds but some of them.
 
     ``where`` restricts the rows; ``each`` measures every level of a column with at least *minimum_rows* rows and lets
     the worst decide; ``by`` compares the groups of at least *minimum_rows* rows. Numbers of many values are cut into
@@ -103,6 +106,7 @@ def verdicts(
         champion=champion,
         drifted_columns=drifted_columns,
         service=service,
+        counted=counted,
         stage=stage,
         setting=Setting(
             cost=contract.cost, confidence=confidence, resamples=resamples, seed=seed, minimum_rows=minimum_rows
@@ -239,6 +243,8 @@ def _of_data(requirement: Requirement, rows: Rows, mask: np.ndarray[Any, Any]) -
         columns = sorted(rows.drifted_columns)
         return Estimate(float(len(columns)), rows=len(rows.frame)), listed(columns)
     frame = rows.frame.filter(pl.Series(mask)) if not mask.all() else rows.frame
+    if rows.counted and name in rows.counted and not requirement.where and requirement.each is None:
+        return rows.counted[name], ""
     if requirement.each is None:
         return _of_table(name, frame, rows.contract), "" if len(frame) else _no_rows(requirement)
     found = _column(requirement, rows, requirement.each)
