@@ -180,6 +180,7 @@ def test_what_the_live_loop_may_do_becomes_typed_values() -> None:
         ('[notify]\nsecret = "sesame"\n', "expected env:NAME or file:PATH; secrets are not"),
         ('[notify]\nallow = ["10.0.0.0/99"]\n', "expected a host, an address such as 10.0.0.5, or a network"),
         ('[notify]\nallow = ["10.0.0.300"]\n', "expected a host, an address"),
+        ('[notify]\nurls = ["https://hooks.example.org"]\n', "[notify] webhooks are signed: say what with"),
         ("[slo]\nobjective = 1.0\n", "expected a share above 0 and below 1, such as 0.99, got 1.0"),
         ('[fallback]\nprediction = "maybe"\n', "churned has no class 'maybe'. Known: false, true."),
         ("[fallback]\n", "prediction is missing"),

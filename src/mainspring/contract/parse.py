@@ -94,7 +94,7 @@ class _Parser:
             rollout=Rollout(**self.section(("rollout",), tree.get("rollout", {}))),
             slo=Slo(**self.section(("slo",), tree.get("slo", {}))),
             fallback=self.fallback(tree, project, columns),
-            notify=Notify(**self.section(("notify",), tree.get("notify", {}))),
+            notify=self.notify(tree.get("notify", {})),
             cost=self.cost(tree.get("cost", [])),
         )
         self.check_names(contract)
@@ -188,6 +188,12 @@ class _Parser:
                 f"{suggestion(said, labels, kind='class')}",
             )
         return fallback
+
+    def notify(self, values: dict[str, Any]) -> Notify:
+        notify = Notify(**self.section(("notify",), values))
+        if notify.secret is None and any(url.startswith("http") for url in notify.urls):
+            self.fail(("notify", "urls"), '[notify] webhooks are signed: say what with by secret = "env:NAME".')
+        return notify
 
     def cost(self, entries: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
         costs: dict[tuple[str, str], float] = {}

@@ -1,0 +1,148 @@
+"""Which events of which incidents are to be told, found in their timelines.
+
+Nobody who opens or closes an incident has to think of it: the timelines are read, and the ledger remembers how far
+(kind ``notify``, key the model: ``newest``, the highest number met, and for each open incident how many events were
+read and how grave it was). What is told: that an incident was opened, became graver, was acted upon, was closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.ledger.ports.incidents import SEVERITIES, Incident, Severity
+from mainspring.operate.notify.outbox import Delivery, identity, put_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from mainspring.contract import Notify
+    from mainspring.ledger.ports.incidents import IncidentEvent
+    from mainspring.workspace import Workspace
+
+KIND = "notify"
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How far an incident's timeline was read, and how grave it was then; None where it was not read before."""
+
+    events: int = 0
+    severity: Severity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far all of a model's timelines were read."""
+
+    newest: int
+    open: dict[str, Read]
+
+
+def collect(workspace: Workspace, model: str, notify: Notify) -> int:
+    """Put what has happened since the last call into the outbox, in one transaction. How many deliveries that makes.
+
+    The first time, only what is open is told.
+    """
+    ledger, now = workspace.ledger, workspace.clock.now()
+    with ledger.together():
+        state = ledger.states.get(KIND, model)
+        mark = None if state is None else msgspec.convert(state.value, Mark)
+        incidents = [ledger.incidents.get(number) for number in _numbers(workspace, model, mark)]
+        newest = max([0 if mark is None else mark.newest, *(each.id for each in incidents)])
+        if mark is None:
+            latest = ledger.incidents.search(model=model, limit=1)
+            newest = max([newest, *(each.id for each in latest)])
+        made = 0
+        for incident in incidents:
+            before = Read() if mark is None else mark.open.get(str(incident.id), Read())
+            for event, word, text in _told(incident, before):
+                if _is_heard(incident, notify, now):
+                    made += sum(
+                        put_in(ledger.states, _delivery(incident, event, word, text, url, now)) for url in notify.urls
+                    )
+        still = {str(each.id): Read(len(each.events), each.severity) for each in incidents if each.status == "open"}
+        after = Mark(newest, still)
+        if after != mark:
+            ledger.states.put(KIND, model, msgspec.to_builtins(after), expected=state.revision if state else 0)
+    return made
+
+
+def _numbers(workspace: Workspace, model: str, mark: Mark | None) -> list[int]:
+    """The incidents that may have news: those that were open, and those that were not there yet."""
+    search = workspace.ledger.incidents.search
+    if mark is None:
+        return [
+            each.id for each in _pages(lambda offset: search(model=model, status="open", limit=PAGE, offset=offset))
+        ]
+    found = {int(number) for number in mark.open}
+    for each in _pages(lambda offset: search(model=model, limit=PAGE, offset=offset)):
+        if each.id <= mark.newest:
+            break
+        found.add(each.id)
+    return sorted(found)
+
+
+def _pages(search: Any) -> Iterator[Incident]:
+    offset = 0
+    while page := search(offset):
+        yield from page
+        offset += len(page)
+
+
+def _told(incident: Incident, before: Read) -> Iterator[tuple[int, str, str]]:
+    """The number, the kind and the text of every event that is news."""
+    graver = before.severity is not None and SEVERITIES.index(incident.severity) > SEVERITIES.index(before.severity)
+    if graver:
+        yield before.events, "raised", f"It is {incident.severity} now. {incident.summary}"
+    for number, event in enumerate(incident.events[before.events :], before.events):
+        word = _word(event)
+        if word:
+            yield number, word, event.text or incident.summary
+
+
+def _word(event: IncidentEvent) -> str:
+    if event.kind == "action":
+        return "" if event.data.get("action") == "hold" else "acted"
+    return event.kind if event.kind in ("opened", "closed") else ""
+
+
+def _is_heard(incident: Incident, notify: Notify, now: datetime) -> bool:
+    muted = incident.muted_until is not None and incident.muted_until > now
+    return not muted and SEVERITIES.index(incident.severity) >= SEVERITIES.index(notify.severity)
+
+
+def _delivery(incident: Incident, number: int, word: str, text: str, url: str, now: datetime) -> Delivery:
+    plain: dict[str, Any] = msgspec.to_builtins(replace(incident, events=()))
+    del plain["events"]
+    # who was told of an incident's beginning and its end can join the two by its number
+    payload = {
+        "type": f"incident.{word}",
+        "timestamp": now.isoformat(),
+        "data": {"incident": plain, "text": text},
+    }
+    return Delivery(
+        id=identity(
+            incident.model,
+            incident.id,
+            incident.opened.isoformat(),
+            number,
+            word,
+            incident.severity if word == "raised" else "",
+            url,
+        ),
+        model=incident.model,
+        incident=incident.id,
+        event=word,
+        url=url,
+        title=f"{incident.model}: {incident.kind} incident {incident.id} {word} ({incident.severity})",
+        text=text,
+        severity=incident.severity,
+        created=now,
+        next=now,
+        payload=payload,
+    )
