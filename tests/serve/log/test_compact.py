@@ -87,7 +87,7 @@ def test_the_log_holds_what_was_asked_and_answered(workspace: Workspace) -> None
     done = compact(workspace, MODEL)
     assert (done.rows, done.spools, done.segments, done.unreadable) == (4, 1, 1, 0)
     rows = logged(workspace)
-    assert rows.columns == list(shape.of(workspace.ledger, MODEL)) == [
+    assert rows.columns == list(shape.of(workspace.ledger, MODEL).columns) == [
         "id", "time", "version", "role", "entity", "prediction", "score.no", "score.yes", "x.age", "x.income", "x.town",
         "latency_ms", "status", "flags", "request",
     ]  # fmt: skip
@@ -309,7 +309,7 @@ def test_versions_with_other_features_stand_in_one_log(workspace: Workspace) -> 
         wider,
     )
     compact(workspace, MODEL)
-    types = shape.of(workspace.ledger, MODEL)
+    types = shape.of(workspace.ledger, MODEL).columns
     assert [str(types[name]) for name in ("x.age", "x.income", "x.paid", "x.day", "score.late")] == [
         "Float64", "String", "Boolean", "Date", "Float64",
     ]  # fmt: skip

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.serve.log import identity
-from mainspring.serve.log.identity import LENGTH, IdMaker, made_at
+from mainspring.serve.log.identity import LENGTH, PATIENCE, IdMaker, made_at
 
 
-@given(st.lists(st.integers(0, 2**48 - 10), min_size=1, max_size=50))
-def test_each_is_greater_than_the_one_before_whatever_the_clock_says(moments: list[int]) -> None:
+@given(st.lists(st.integers(-500, 500), min_size=1, max_size=50))
+def test_each_is_greater_than_the_one_before_though_the_clock_trembles(steps: list[int]) -> None:
+    moments = [50_000_000 + step for step in steps]
     left = iter(moments)
     new = IdMaker(lambda: next(left))
     made = [new() for _ in moments]
-    assert all(first < second for first, second in itertools.pairwise(made))
+    assert all(first < second for first, second in pairwise(made))
     assert {len(each) for each in made} == {LENGTH}
-    latest = [max(moments[: place + 1]) for place in range(len(moments))]
-    assert [made_at(each) for each in made] == latest
+
+
+@given(st.lists(st.integers(0, 2**48 - 10), min_size=1, max_size=50))
+def test_none_repeats_and_each_says_its_time_whatever_the_clock_does(moments: list[int]) -> None:
+    left = iter(moments * 2)
+    new = IdMaker(lambda: next(left))
+    made = [new() for _ in moments * 2]
+    assert len(set(made)) == len(made)
+    assert all(0 <= (made_at(each) or 0) - moment <= PATIENCE for each, moment in zip(made, moments * 2, strict=True))
 
 
 def test_a_clock_that_stands_still_does_not_run_out_of_ids(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,7 +243,7 @@ def _fitting(value: Any, wanted: pl.DataType) -> Any:
         return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
     if wanted in (pl.Int64, pl.Float64):
         return float(value) if wanted == pl.Float64 and isinstance(value, int | float) else _whole(value)
-    moment = _moment(value)
+    moment = moment_of(value)
     if moment is None or wanted != pl.Date:
         return moment
     return moment.date()
@@ -253,7 +253,8 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and abs(value) < 2**63 else None
 
 
-def _moment(value: Any) -> datetime | None:
+def moment_of(value: Any) -> datetime | None:
+    """A date or a time, or the ISO 8601 text of one, in UTC; None for anything else."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)

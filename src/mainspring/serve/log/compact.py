@@ -156,6 +156,7 @@ class _Group:
     paths: list[Path] = field(default_factory=list)
     damaged: list[Path] = field(default_factory=list)
     through: dict[str, int] = field(default_factory=dict)
+    schemas: dict[int, Schema] = field(default_factory=dict)
     rows: int = 0
 
 
@@ -208,7 +209,7 @@ class _Compactor:
         for item, position in spool.read(path):
             end = position
             if isinstance(item, Schema):
-                schemas[item.version] = item
+                schemas[item.version] = self._group.schemas[item.version] = item
             else:
                 tables += self._tables(item, schemas)
         group = self._group
@@ -252,6 +253,7 @@ class _Compactor:
         if group.rows:
             source, through = next(iter(group.through.items()))
             rows = columns.stacked(group.tables)
+            seen = dict(rows.schema)
             group.tables.clear()
             made = [
                 segment.write(
@@ -261,7 +263,7 @@ class _Compactor:
                 for number, part in enumerate(segment.pieces(rows, by_hour=True))
             ]  # fmt: skip
             with self._ledger.together():
-                shape.widen(self._ledger, self._model, rows.schema)
+                shape.widen(self._ledger, self._model, seen, *group.schemas.values())
                 for name, number in group.through.items():
                     self._ledger.states.put(READ, self._key(name), {"through": number})
                 self._ledger.segments.add(*made)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LENGTH = 26
+PATIENCE = 1_000
+"""An id is made at the time it says, or at most so many milliseconds before."""
 
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U, and in the order of their values
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
@@ -22,9 +24,9 @@ _RANDOM_BITS = 60
 class IdMaker:
     """Makes ids: 48 bits of milliseconds since 1970, 20 bits of a counter, 60 random bits of this maker.
 
-    Each id is greater than the one before it, also when the clock is set back: the maker then goes on from the latest
-    time it has seen. Two makers, in one process or two, do not meet because of their random bits. Safe for threads; a
-    forked child draws random bits of its own.
+    Each id is greater than the one before it. A clock that is set back by less than a second is waited for: the maker
+    goes on from the latest time it has seen. One that is set back further is followed, with other random bits. Two
+    makers, in one process or two, do not meet because of theirs; a forked child draws its own. Safe for threads.
     """
 
     def __init__(self, milliseconds: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
@@ -50,6 +52,9 @@ class IdMaker:
             moment = self._milliseconds()
             if moment > self._moment:
                 self._begin(moment)
+            elif moment < self._moment - PATIENCE:
+                self._own = _random()
+                self._begin(moment)
             count = self._count
             self._count = count + 1
             if count == _COUNTS:
@@ -64,7 +69,7 @@ class IdMaker:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()  # the parent's may be held by a thread that the child does not have
-        self._own = _text(secrets.randbits(_RANDOM_BITS), 12)
+        self._own = _random()
 
 
 def made_at(identity: str) -> int | None:
@@ -78,6 +83,10 @@ def made_at(identity: str) -> int | None:
             return None
         value = value << 5 | place
     return value
+
+
+def _random() -> str:
+    return _text(secrets.randbits(_RANDOM_BITS), 12)
 
 
 def _text(value: int, length: int) -> str:

@@ -1,0 +1,334 @@
+"""The truth as it comes in: late, twice, corrected, or about predictions that were never made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import InputError, Refused, quote, suggestion
+from mainspring.core.frames import as_frame
+from mainspring.serve.log.identity import LENGTH, made_at, new_id
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mainspring.serve.log.read import PredictionLog
+    from mainspring.serve.log.schema import Kind
+    from mainspring.workspace import Workspace
+
+STATE = "labels"
+"""The kind of the ledger's state that holds a model's counts and the time of its last label."""
+COLUMNS = ("id", "entity", "time", "label")
+_ATTEMPTS = 20
+_TRUE = {"true", "1", "1.0", "yes", "y", "t"}
+_FALSE = {"false", "0", "0.0", "no", "n", "f"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCounts:
+    """What became of a table of labels. Every one of ``rows`` is new, duplicate, corrected or empty.
+
+    ``duplicate``: the same label of the same prediction was there already; nothing is kept of it. ``corrected``:
+    another one was there, and this one counts from now on. ``empty``: no label in it. Of the new and corrected,
+    ``unknown`` are about predictions that are not in the log (now; they count as soon as they are), and ``late`` came
+    longer after their predictions than labels are expected to.
+    """
+
+    rows: int = 0
+    new: int = 0
+    duplicate: int = 0
+    corrected: int = 0
+    empty: int = 0
+    unknown: int = 0
+    late: int = 0
+
+    def __add__(self, other: LabelCounts) -> LabelCounts:
+        """Both together."""
+        mine, theirs = asdict(self), asdict(other)
+        return LabelCounts(**{name: mine[name] + theirs[name] for name in mine})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelTotals:
+    """All labels of a model: what came in since the beginning, and how it stands now.
+
+    ``predictions`` answers are in the log, ``labelled`` of them have a label; ``orphans`` labels belong to none.
+    """
+
+    taken: LabelCounts
+    predictions: int
+    labelled: int
+    orphans: int
+
+
+def add(
+    workspace: Workspace,
+    model: str,
+    rows: Any,
+    *,
+    source: str,
+    expected_within: timedelta | None = None,
+    tolerance: timedelta | None = None,
+) -> LabelCounts:
+    """Take labels of predictions of *model*: a frame, or rows as mappings, with ``label`` and ``id``, or ``entity``.
+
+    With the entity goes the ``time`` of what the label says (ISO 8601, UTC where it names no zone; now where it is
+    missing): the label belongs to the latest prediction of that entity at or before it, none older than *tolerance* (30
+    days). Where both are given the id counts. *source* says where the labels come from, *expected_within* when a label
+    is late.
+
+    All or nothing, also when the process is killed; taken again, all are duplicates. Raises InputError for a row that
+    names no prediction, a time that cannot be read, or a label that cannot be one of this model's.
+    """
+    from mainspring.serve.log import shape
+    from mainspring.serve.log.read import TOLERANCE, PredictionLog
+
+    known = shape.of(workspace.ledger, model)
+    frame = _frame(rows)
+    tidy, empty = _tidy(frame, workspace.clock.now(), known.label)
+    if tidy.is_empty():
+        return LabelCounts(rows=frame.height, empty=empty)
+    if known.personal:
+        tidy = _masked(tidy, workspace)
+    log = PredictionLog(workspace, model)
+    for attempt in range(_ATTEMPTS):
+        try:
+            return _take(
+                workspace, log, tidy, source=source, expected_within=expected_within,
+                tolerance=tolerance or TOLERANCE, counts=LabelCounts(rows=frame.height, empty=empty),
+            )  # fmt: skip
+        except Refused:  # somebody else added labels meanwhile: what is new must be seen again
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError  # the loop returns or raises
+
+
+def count(workspace: Workspace, model: str, *, tolerance: timedelta | None = None) -> LabelTotals:
+    """How the labels of *model* stand."""
+    import polars as pl
+
+    from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog
+
+    log = PredictionLog(workspace, model)
+    state = workspace.ledger.states.get(STATE, model)
+    taken = LabelCounts() if state is None else LabelCounts(**state.value["taken"])
+    span = tolerance or TOLERANCE
+    answers = log.scan(roles=ANSWERED).filter(pl.col("prediction").is_not_null()).select(pl.len())
+    joined = log.labelled(columns=["id", "prediction"], tolerance=span).filter(pl.col("prediction").is_not_null())
+    labels = log.labels().select("id", "entity", "time", "label", "received").collect(engine="streaming")
+    distinct = _last_of_each(labels)
+    return LabelTotals(
+        taken=taken,
+        predictions=int(answers.collect(engine="streaming").item()) if log.segments() else 0,
+        labelled=joined.select(pl.len()).collect(engine="streaming").item(),
+        orphans=_unknown(log, distinct, tolerance=span),
+    )
+
+
+def _take(
+    workspace: Workspace,
+    log: PredictionLog,
+    tidy: pl.DataFrame,
+    *,
+    source: str,
+    expected_within: timedelta | None,
+    tolerance: timedelta,
+    counts: LabelCounts,
+) -> LabelCounts:
+    """Compare with what is there, and add what is new, in one transaction."""
+    import polars as pl
+
+    from mainspring.serve.log import segment
+    from mainspring.serve.log.read import FOREIGN, label_columns
+
+    states = workspace.ledger.states
+    state = states.get(STATE, log.model)
+    before = LabelCounts() if state is None else LabelCounts(**state.value["taken"])
+    last = 0 if state is None else int(state.value["received"])
+    received = max(round(workspace.clock.now().timestamp() * 1e6), last + 1)  # rises though the clock may go back
+    judged = _judged(log, tidy)
+    fresh = judged.filter(pl.col("verdict") != "duplicate")
+    number = dict(judged["verdict"].value_counts().iter_rows())
+    stamp = pl.lit(received, pl.Int64).cast(label_columns()["received"])
+    kept = _last_of_each(fresh.with_columns(received=stamp, source=pl.lit(source))).select(list(label_columns()))
+    late = 0
+    if expected_within is not None and kept.height:
+        late = kept.filter((pl.col("received") - pl.col("about")) > expected_within, pl.col("about") > FOREIGN).height
+    done = counts + LabelCounts(
+        new=number.get("new", 0),
+        corrected=number.get("corrected", 0),
+        duplicate=number.get("duplicate", 0),
+        unknown=_unknown(log, kept, tolerance=tolerance) if kept.height else 0,
+        late=late,
+    )
+    writer = f"{source}.{new_id()}"
+    made = [
+        segment.write(workspace.store, part, model=log.model, kind="labels", source=writer, sequence=place)
+        for place, part in enumerate(segment.pieces(kept.sort("about"), by_hour=False))
+    ] if kept.height else []  # fmt: skip
+    with workspace.ledger.together():
+        states.put(
+            STATE, log.model, {"taken": asdict(before + done), "received": received},
+            expected=0 if state is None else state.revision,
+        )  # fmt: skip
+        if made:
+            workspace.ledger.segments.add(*made)
+    return done
+
+
+def _frame(rows: Any) -> pl.DataFrame:
+    import polars as pl
+
+    if (
+        isinstance(rows, Iterable)
+        and not isinstance(rows, Mapping | pl.DataFrame | str)
+        and not hasattr(rows, "columns")
+    ):
+        items = list(rows)
+        for place, item in enumerate(items):
+            if not isinstance(item, Mapping):
+                raise InputError(
+                    f"Expected a mapping such as {{'id': …, 'label': …}} in row {place}, got {quote(item)}."
+                )
+        names = {name for item in items for name in item}
+        frame = pl.DataFrame(
+            {name: pl.Series(name, [item.get(name) for item in items], dtype=pl.Object) for name in names}
+        )
+    else:
+        frame = as_frame(rows)
+    if "label" not in frame.columns:
+        raise InputError(f"Labels need a column label. {suggestion('label', frame.columns, kind='column')}")
+    if not {"id", "entity"} & set(frame.columns):
+        raise InputError(
+            "Labels need a column id (of the prediction) or entity (and time). "
+            f"{suggestion('id', [name for name in frame.columns if name != 'label'], kind='column')}"
+        )
+    return frame
+
+
+def _tidy(frame: pl.DataFrame, now: datetime, kind: Kind | None) -> tuple[pl.DataFrame, int]:
+    """``id``, ``entity``, ``time``, ``label`` and ``about`` of every row that has a label; and how many have none."""
+    import polars as pl
+
+    from mainspring.serve.log.columns import TIME
+    from mainspring.serve.log.read import FOREIGN
+
+    columns = {name: frame[name].to_list() if name in frame.columns else [None] * frame.height for name in COLUMNS}
+    rows: list[tuple[Any, ...]] = []
+    for place in range(frame.height):
+        label = columns["label"][place]
+        if label is None or label == "" or label != label:  # a NaN
+            continue
+        identity, entity = _text(columns["id"][place]), _text(columns["entity"][place])
+        if identity is None and entity is None:
+            raise InputError(f"Row {place} names no prediction: it has neither an id nor an entity.")
+        moment = _moment(columns["time"][place], place) or now
+        if identity is None:
+            rows.append((None, entity, moment, _label(label, kind, place), moment))
+        else:
+            made = made_at(identity[:LENGTH])
+            about = FOREIGN if made is None else datetime.fromtimestamp(min(made, 4_102_444_800_000) / 1000, UTC)
+            rows.append((identity, None, None, _label(label, kind, place), about))
+    schema = {"id": pl.String(), "entity": pl.String(), "time": TIME, "label": pl.String(), "about": TIME}
+    return pl.DataFrame(rows, schema, orient="row"), frame.height - len(rows)
+
+
+def _text(value: Any) -> str | None:
+    from mainspring.serve.log.columns import text_of
+
+    return None if value is None or value == "" else text_of(value)
+
+
+def _moment(value: Any, place: int) -> datetime | None:
+    from mainspring.serve.log.columns import moment_of
+
+    if value is None or value == "":
+        return None
+    moment = moment_of(value)
+    if moment is None:
+        raise InputError(f"Row {place}: expected a time in ISO 8601 such as 2026-01-31T12:00:00Z, got {quote(value)}.")
+    return moment
+
+
+def _label(value: Any, kind: Kind | None, place: int) -> str:
+    """The label as the log keeps it: equal labels are equal texts."""
+    from mainspring.serve.log.columns import text_of
+
+    text = text_of(value).strip()
+    if kind == "boolean":
+        folded = text.casefold()
+        if folded in _TRUE | _FALSE:
+            return "true" if folded in _TRUE else "false"
+        raise InputError(f"Row {place}: expected true or false as a label, got {quote(value)}.")
+    if kind not in ("integer", "number"):
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        raise InputError(f"Row {place}: expected a number as a label, got {quote(value)}.") from None
+    if kind == "number":
+        return repr(number)
+    if not number.is_integer():
+        raise InputError(f"Row {place}: expected a whole number as a label, got {quote(value)}.")
+    return str(int(number))
+
+
+def _masked(tidy: pl.DataFrame, workspace: Workspace) -> pl.DataFrame:
+    import polars as pl
+
+    from mainspring.serve.log.mask import Mask
+
+    return tidy.with_columns(pl.Series("entity", Mask(workspace.root).texts(tidy["entity"].to_list()), pl.String))
+
+
+def _last_of_each(labels: pl.DataFrame) -> pl.DataFrame:
+    """Of several labels of one prediction the last."""
+    return labels.unique(["id", "entity", "time"], keep="last", maintain_order=True)
+
+
+def _judged(log: PredictionLog, tidy: pl.DataFrame) -> pl.DataFrame:
+    """The labels with a ``verdict``: new, duplicate or corrected, against those before them, here and in the log."""
+    import polars as pl
+
+    from mainspring.serve.log import truth
+
+    key = ["id", "entity", "time"]
+    first, last = truth.span(tidy["about"])
+    old = log.labels(first, last + timedelta(microseconds=1)).select(*key, "label", "received")
+    there = old.join(tidy.lazy(), on=key, how="semi", nulls_equal=True).collect(engine="streaming").sort("received")
+    both = pl.concat([
+        there.select(*key, "label", pl.lit(-1, pl.Int64).alias("place")),
+        tidy.with_row_index("place").select(*key, "label", pl.col("place").cast(pl.Int64)),
+    ])  # fmt: skip
+    before = pl.col("label").shift(1).over(key)
+    verdict = (
+        pl.when(before.is_null()).then(pl.lit("new"))
+        .when(before == pl.col("label")).then(pl.lit("duplicate")).otherwise(pl.lit("corrected"))
+    )  # fmt: skip
+    judged = both.with_columns(verdict.alias("verdict")).filter(pl.col("place") >= 0).sort("place")
+    return tidy.with_columns(judged["verdict"])
+
+
+def _unknown(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -> int:
+    """How many of the *labels* belong to no prediction that is in the log."""
+    import polars as pl
+
+    from mainspring.serve.log import truth
+    from mainspring.serve.log.read import FOREIGN, SLACK
+
+    by_id = labels.filter(pl.col("id").is_not_null())
+    by_entity = labels.filter(pl.col("id").is_null())
+    missing = 0
+    if by_id.height:
+        rows = log.scan(columns=["id"])
+        if "about" in by_id.columns:
+            first, last = truth.span(by_id["about"])
+            if first > FOREIGN:
+                rows = log.scan(first - SLACK, last + SLACK, ["id"])
+        found = rows.join(by_id.lazy().select("id"), on="id", how="semi").unique().select(pl.len())
+        missing += by_id.height - found.collect(engine="streaming").item()
+    if by_entity.height:
+        missing += by_entity.height - truth.matched(log, by_entity, tolerance=tolerance).height
+    return missing
