@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.operate.rollout import abort
 from mainspring.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,3 +68,38 @@ def test_wrong_use_is_one_message_and_changes_nothing(
     assert message in done.err
     with Workspace.open(shop) as place:
         assert place.ledger.endpoints.history("shop") == ()
+
+
+def test_a_promotion_meanwhile_stops_it_and_a_run_does_not_promote(call_in: Call, own_shop: Path) -> None:
+    call_in("rollout", "shop", "3", "--detach", where=own_shop)
+    contract = own_shop / "mainspring.toml"
+    contract.write_text(contract.read_text().replace('promotion = "approval"', 'promotion = "rule"'))
+    done = call_in("run", "--set", "kind=linear", where=own_shop)
+    said = " ".join((done.out + done.err).split())
+    assert "version 3 is being rolled out. When that is over: mainspring promote shop 4" in said
+    done = call_in("promote", "shop", "4", where=own_shop)
+    assert done.code == 2
+    assert "shop/4 cannot become champion: version 3 is being rolled out" in done.err
+    assert call_in("promote", "shop", "4", "--override", "the champion leaks", where=own_shop).code == 0
+    done = call_in("rollout", "shop", "3", "--hold", "1s", where=own_shop)
+    assert done.code == 1
+    assert "version 4 is champion, so what was measured against version 1 no longer counts" in done.out
+
+
+def test_in_the_foreground_it_follows_until_the_end(call_in: Call, own_shop: Path) -> None:
+    def stop() -> None:
+        with Workspace.open(own_shop) as place:
+            while True:
+                rule = place.ledger.endpoints.get("shop")
+                if rule is not None and rule.canary == 3:
+                    abort(place, "shop", reason="by another process")
+                    return
+                time.sleep(0.05)
+
+    other = threading.Thread(target=stop)
+    other.start()
+    done = call_in("rollout", "shop", "3", "--hold", "2s", where=own_shop)
+    other.join()
+    assert done.code == 1, done.err
+    assert "aborted" in done.out.splitlines()[0]
+    assert "5 % of the traffic" in done.err

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from mainspring.contract import Contract
-from mainspring.operate.rollout.canary import AGAIN, predictions, weigh
+from mainspring.operate.rollout.canary import AGAIN, gather, predictions, weigh
 from mainspring.operate.rollout.plan import Evidence, Judged, Rollout, advance
+from mainspring.serve import labels
+from mainspring.serve.log.schema import Feature, Schema
+from mainspring.workspace import Workspace
+from tests.serve.log import workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 ROLLOUT = Rollout(
@@ -132,6 +140,16 @@ def test_errors_of_the_version_are_found_those_of_both_are_not_its_fault() -> No
     assert found.rows == 95
 
 
+def test_requests_that_were_refused_for_what_they_held_are_nobodys_answers() -> None:
+    refused = log(2, "canary", 50, seed=7).with_columns(
+        status=pl.lit(422, pl.Int16), prediction=pl.lit(None, pl.Boolean), label=pl.lit(None, pl.Boolean)
+    )
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), refused)
+    assert found.rows == 100
+    assert [each.result for each in found.required[:3]] == ["pass"] * 3
+    assert one(found, "errors").result == "pass"
+
+
 def test_rows_of_one_request_are_one_answer() -> None:
     batch = log(2, "canary", 50, errors=50).with_columns(id=pl.format("batch:{}", pl.int_range(50)))
     found = seen(log(1, "champion", 2_000), log(2, "canary", 50), batch)
@@ -203,3 +221,53 @@ def test_a_bare_contract_is_judged_by_errors_and_latency_alone() -> None:
     found = seen(log(1, "champion", 900), log(2, "canary", 200), contract=BARE)
     assert found.required == ()
     assert len(found.compared) == 3
+
+
+def test_in_a_real_log_with_labels_that_came_late(tmp_path: Path) -> None:
+    """Spools, segments and labels as an endpoint writes them; the features are masked where they are personal."""
+    contract = Contract.parse(
+        """
+[project]
+name = "shop"
+task = "binary"
+target = "bought"
+[columns.age]
+type = "integer"
+[columns.bought]
+type = "category"
+categories = ["no", "yes"]
+[[require]]
+metric = "accuracy"
+at_least = 0.9
+[[require]]
+metric = "accuracy"
+at_least = 0.9
+where = { age = "20" }
+priority = "should"
+"""
+    )
+    with Workspace.open(tmp_path / "ws", actor="ann") as workspace:
+        ids = []
+        for version, role, rows in ((1, "champion", 900), (2, "canary", 200)):
+            schema = Schema(version=version, features=(Feature("age", "integer"),), classes=("no", "yes"))
+            records = []
+            for row in range(rows):
+                moment = workbench.NOON + timedelta(milliseconds=row)
+                given = {"version": version, "role": role, "prediction": "yes", "features": [20 + row % 5]}
+                given |= {"id": workbench.made_id(moment), "latency_us": 900 + row}
+                ids.append(given["id"])
+                records.append(workbench.prediction(row, moment, **given))
+            workbench.spool(workspace, records, schema, source=role)
+        workbench.spool(workspace, [], source="idle")
+        rollout = replace(ROLLOUT, started=workbench.NOON, since=workbench.NOON)
+        before = gather(workspace, contract, rollout)
+        assert (before.rows, before.looked, before.required[0].result) == (200, 200, "not measurable")
+        assert [each.result for each in before.compared] == ["pass"] * 3
+        canary = ids[900:]
+        truth = ["no" if place % 4 == 0 else "yes" for place in range(200)]
+        labels.add(workspace, "shop", pl.DataFrame({"id": canary, "label": truth}), source="test")
+        after = gather(workspace, contract, replace(rollout, looked=before.looked, required=before.required))
+    assert after.looked == 400
+    assert (after.required[0].text, after.required[0].sure) == ("accuracy at least 0.9: it is 0.75 on 200 rows", True)
+    assert after.required[1].text.endswith("on 40 rows")
+    assert advance(rollout, replace(after, champion=1), workbench.NOON).action == "roll back"

@@ -7,12 +7,13 @@ likelier that a good version looks bad once. Errors and latency are compared by 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from mainspring.core.errors import InputError, StoreError
+from mainspring.core.errors import InputError, LedgerError, Refused, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.core.predictions import Predictions
 from mainspring.evaluate.requirements import belongs, verdicts
@@ -41,9 +42,13 @@ ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0"
 
 def gather(workspace: Workspace, contract: Contract, rollout: Rollout) -> Evidence:
     """The evidence in the prediction log of *workspace*. Raises StoreError where it cannot be read."""
-    from importlib import import_module
+    from mainspring.serve.log.compact import compact
+    from mainspring.serve.log.read import PredictionLog
 
-    log = import_module("mainspring.serve.log.read").PredictionLog(workspace, rollout.model)
+    with suppress(Refused, StoreError, LedgerError):
+        # what was answered a moment ago counts, whether or not an endpoint lives to bring it in
+        compact(workspace, rollout.model, patience=0)
+    log = PredictionLog(workspace, rollout.model)
     rows = log.scan(since=rollout.started)
     truth = log.labelled(since=rollout.started)
     return weigh(rows, truth, contract, rollout, champion=lambda: _champion(workspace, contract, rollout))
@@ -57,7 +62,7 @@ def weigh(
     *champion* gives the champion's predictor when it is needed, or None.
     """
     mine = rows.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
-    answered = pl.col("status") < 500
+    answered = pl.col("status") < 400
     here = (pl.col("time") >= rollout.since) & answered
     known = labelled.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
     known = known.filter(pl.col("label").is_not_null())
@@ -82,7 +87,7 @@ def _required(mine: pl.LazyFrame, known: pl.LazyFrame, contract: Contract, champ
     wanted = [requirement for requirement in contract.requirements if belongs(requirement, "canary")]
     if not wanted:
         return ()
-    good = mine.filter(pl.col("status") < 500).sort("time").tail(ROWS)
+    good = mine.filter(pl.col("status") < 400).sort("time").tail(ROWS)
     frame = good.join(known.select("id", "label").unique("id"), on="id", how="left", maintain_order="left").collect()
     service = _service(mine.filter(ANSWER).select("latency_ms", "status").collect())
     features = {name: name.removeprefix("x.") for name in frame.columns if name.startswith("x.")}
