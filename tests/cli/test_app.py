@@ -21,7 +21,7 @@ NOUNS = {
     "data": {"check", "diff", "profile", "drift", "list", "show"},
     "runs": {"list", "show", "diff"},
     "models": {"list", "show", "history", "at"},
-    "incidents": {"list", "show"},
+    "incidents": {"list", "show", "ack", "assign", "note", "resolve", "mute", "act", "postmortem", "outbox"},
     "store": {"verify", "gc"},
 }
 JSON = {

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import sys
+from pathlib import Path  # noqa: TC003  # the command line reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from cyclopts import App, Parameter
 
-from mainspring.cli._table import print_table, table
+from mainspring.cli._table import add_plain, print_table, table
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mainspring.contract import Contract
     from mainspring.ledger.ports import Incident
+    from mainspring.workspace import Workspace
+
+Number: TypeAlias = Annotated[int, Parameter(help="The incident's number.")]
 
 app = App(name="incidents", help="Incidents: what went wrong and what was done.", help_format="markdown")
 
@@ -53,22 +59,24 @@ def list_(
 
 @app.command
 def show(
-    number: Annotated[int, Parameter(help="The incident's number.")],
+    number: Number,
     /,
     *,
     workspace: Where = None,
     json: Json = False,
 ) -> None:
-    """Show one incident: suspects, actions and the timeline."""
+    """Show one incident: suspects, what is advised, actions and the timeline."""
     from rich.markup import escape
 
     from mainspring.cli._output import emit_json, out
+    from mainspring.operate.action import advise
 
     with opened(workspace) as place:
         found = place.ledger.incidents.get(number)
         now = place.clock.now()
+        advice = advise(place, _contract(place, found, workspace), found)
     if json:
-        emit_json(_plain(found) | {"events": found.events})
+        emit_json(_plain(found) | {"events": found.events, "advice": advice})
         return
     console = out()
     said = f"{escape(found.model)}  {escape(found.kind)}  {_severity(found)}  {_status(found, now)}"
@@ -87,10 +95,254 @@ def show(
         for suspect in found.suspects:
             rows.add_row(escape(suspect.name), f"{suspect.score:.3g}", escape(suspect.text))
         print_table(rows)
+    if found.status == "open":
+        console.print(escape(f"Advised: {advice.action}, because {advice.why}"))
+        if advice.command:
+            console.print(f"         {escape(advice.command)}")
     for event in found.events:
         console.print(
             f"[dim]{_when(event.time)}[/]  {event.kind:<10} {escape(event.text)}  [dim]{escape(event.actor)}[/]"
         )
+
+
+@app.command
+def ack(
+    number: Number,
+    /,
+    *,
+    text: Annotated[str, Parameter(help="What is to be said with it.")] = "",
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Say that you look after it."""
+    with opened(workspace) as place:
+        found = place.ledger.incidents.acknowledge(number, text=text)
+    _tell(found, "acknowledged", json=json)
+
+
+@app.command
+def assign(
+    number: Number,
+    owner: Annotated[str, Parameter(help="Who looks after it.")],
+    /,
+    *,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Say who looks after it."""
+    with opened(workspace) as place:
+        ports = place.ledger.incidents
+        with place.ledger.together():
+            ports.update(number, owner=owner)
+            ports.append(number, kind="assigned", text=f"assigned to {owner}", data={"owner": owner})
+            found = ports.get(number)
+    _tell(found, f"assigned to {owner}", json=json)
+
+
+@app.command
+def note(
+    number: Number,
+    text: Annotated[str, Parameter(help="What is to be written down.")],
+    /,
+    *,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Write something into the timeline, also of a closed incident."""
+    with opened(workspace) as place:
+        place.ledger.incidents.append(number, kind="note", text=text)
+        found = place.ledger.incidents.get(number)
+    _tell(found, "noted", json=json)
+
+
+@app.command
+def resolve(
+    number: Number,
+    /,
+    *,
+    text: Annotated[str, Parameter(help="What ended it.")] = "",
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Close it. What comes of the same cause later is a new incident."""
+    with opened(workspace) as place:
+        found = place.ledger.incidents.close(number, text=text)
+    _tell(found, "closed", json=json)
+
+
+@app.command
+def mute(
+    number: Number,
+    /,
+    *,
+    span: Annotated[str | None, Parameter(name="--for", help="For so long, such as 8h.")] = None,
+    until: Annotated[str | None, Parameter(help="Until this time, such as 2026-01-31T12:00.")] = None,
+    off: Annotated[bool, Parameter(negative=(), help="Tell of it again.")] = False,
+    text: Annotated[str, Parameter(help="Why.")] = "",
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Tell nobody about it for a while. It is still watched."""
+    from mainspring.core.errors import InputError
+
+    if (span is not None) + (until is not None) + off != 1:
+        raise InputError("Say for how long: --for 8h, --until 2026-01-31T12:00, or --off to end it.")
+    with opened(workspace) as place:
+        ends = None if off else _until(place.clock.now(), span, until)
+        found = place.ledger.incidents.mute(number, ends, text=text)
+    _tell(found, "no longer muted" if ends is None else f"muted until {ends:%Y-%m-%d %H:%M} UTC", json=json)
+
+
+@app.command
+def act(
+    number: Number,
+    action: Annotated[Literal["rollback", "retrain", "pause", "fallback", "resume"], Parameter(help="What to do.")],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help="Why; the timeline shows it.")] = "",
+    span: Annotated[str | None, Parameter(name="--for", help="With pause: for so long, such as 2h.")] = None,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Do something about it, with one command that the timeline keeps.
+
+    `rollback` takes champion and canary back at once; `retrain` asks the loop for one; `pause` lets the loop judge but
+    not act; `fallback` lets the endpoint answer what the contract declares; `resume` lifts both.
+    """
+    from mainspring.core.errors import InputError
+    from mainspring.operate.action import act as do
+
+    if span is not None and action != "pause":
+        raise InputError(f"--for goes with pause, not with {action}.")
+    with opened(workspace) as place:
+        incident = place.ledger.incidents.get(number)
+        contract = _contract(place, incident, workspace) if action == "fallback" else None
+        until = None if span is None else _until(place.clock.now(), span, None)
+        said = do(place, contract, incident, action, reason=reason, until=until)
+        found = place.ledger.incidents.get(number)
+    _tell(found, said, json=json)
+
+
+@app.command
+def postmortem(
+    number: Number,
+    /,
+    *,
+    output: Annotated[Path | None, Parameter(name=["--output", "-o"], help="Write it to this file.")] = None,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Write the post-mortem as Markdown: what happened, when it was found, the suspected cause, actions, effect."""
+    from mainspring.cli._output import emit_json
+    from mainspring.core.files import write_atomic
+    from mainspring.operate.postmortem import postmortem as written
+
+    with opened(workspace) as place:
+        found = place.ledger.incidents.get(number)
+        now = place.clock.now()
+        text = written(
+            found,
+            now=now,
+            transitions=place.ledger.models.transitions(found.model, alias="champion"),
+            effect=_effect(place, found, now),
+        )
+    if output is not None:
+        write_atomic(output, text)
+    if json:
+        emit_json({"id": number, "file": output, "markdown": text})
+    elif output is None:
+        sys.stdout.write(text)
+
+
+@app.command
+def outbox(
+    *,
+    model: Annotated[str | None, Parameter(help="Only of this model.")] = None,
+    send: Annotated[bool, Parameter(negative=(), help="Notice and deliver now what the loop would.")] = False,
+    workspace: Where = None,
+    json: Json = False,
+) -> None:
+    """Show who was told of what, what waits, and what could not be delivered."""
+    from mainspring.cli._contract import contract_of
+    from mainspring.cli._output import emit_json, out
+    from mainspring.operate import notify
+
+    with opened(workspace) as place:
+        for name in (place.ledger.models.names() if model is None else (model,)) if send else ():
+            notify.tick(place, contract_of(place, name, workspace=workspace), name)
+        found = notify.deliveries(place.ledger.states, model)
+    if json:
+        emit_json([{name: getattr(each, name) for name in _OUTBOX} for each in found])
+        return
+    if not found:
+        out().print("Nobody was to be told of anything lately.")
+        return
+    rows = table("incident", "what", "where", "status", "tries", "error", right=["incident", "tries"])
+    for each in found:
+        add_plain(rows, str(each.incident), each.event, each.url, each.status, str(each.attempts), each.error)
+    print_table(rows)
+
+
+_OUTBOX = ("id", "model", "incident", "event", "url", "status", "attempts", "error", "created", "next", "ended")
+
+
+def _tell(incident: Incident, what: str, *, json: bool) -> None:
+    from mainspring.cli._output import emit_json, out
+
+    if json:
+        emit_json(_plain(incident) | {"said": what})
+    else:
+        out().print(f"Incident {incident.id}: {what}.", markup=False)
+
+
+def _until(now: datetime, span: str | None, until: str | None) -> datetime:
+    from mainspring.cli._moment import moment
+    from mainspring.core.duration import parse_duration
+    from mainspring.core.errors import InputError, quote
+
+    if until is not None:
+        return moment(until)
+    try:
+        return now + parse_duration(span or "")
+    except ValueError as error:
+        raise InputError(f"--for is {error}; got {quote(span)}.") from None
+
+
+def _contract(place: Workspace, incident: Incident, workspace: Path | None) -> Contract | None:
+    """The contract of the model; None where it has none any more."""
+    from mainspring.cli._contract import contract_of
+    from mainspring.core.errors import NotFound, StoreError
+
+    try:
+        return contract_of(place, incident.model, workspace=workspace)
+    except (NotFound, StoreError):
+        return None
+
+
+def _effect(place: Workspace, incident: Incident, now: datetime) -> Any:
+    """How many predictions were answered while it lasted; None where no log can say."""
+    import polars as pl
+
+    from mainspring.core.errors import StoreError
+    from mainspring.operate.postmortem import Effect
+    from mainspring.serve.log.read import ANSWERED, PredictionLog
+
+    log = PredictionLog(place, incident.model)
+    try:
+        if not log.segments():
+            return None
+        rows = log.scan(incident.opened, incident.closed or now, ["version", "status"], roles=ANSWERED)
+        counts = rows.group_by("version").agg(
+            answered=(pl.col("status") < 400).sum(), failed=(pl.col("status") >= 500).sum()
+        )
+        found = counts.sort("version").collect(engine="streaming").rows()
+    except StoreError:
+        return None
+    return Effect(
+        answered=sum(row[1] for row in found),
+        failed=sum(row[2] for row in found),
+        by_version=tuple((row[0], row[1]) for row in found if row[1]),
+    )
 
 
 def _plain(incident: Incident) -> dict[str, Any]:

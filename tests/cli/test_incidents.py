@@ -1,0 +1,154 @@
+"""``mainspring incidents``: everything that people do about them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mainspring.ledger.ports.incidents import Suspect
+from mainspring.operate import remedy
+from mainspring.workspace import Workspace
+from tests.operate.notify.receiver import receiving
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Call
+
+
+def opened(where: Path, **more: Any) -> int:
+    with Workspace.open(where, actor="loop") as place:
+        suspects = [Suspect(name="visits", score=0.9, text="mean 1,000, was [1]")]
+        values = {"model": "shop", "kind": "performance", "summary": "Accuracy fell.", "suspects": suspects}
+        return place.ledger.incidents.open(**(values | more)).id
+
+
+def shown(call_in: Call, where: Path, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(call_in("incidents", "show", str(number), "--json", where=where).out)
+    return found
+
+
+def test_from_its_beginning_to_its_end(call_in: Call, own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINSPRING_ACTOR", "ann")
+    number = str(opened(own_shop))
+    for arguments, said in (
+        (["ack", number, "--text", "on it"], "acknowledged"),
+        (["assign", number, "bob [b]"], "assigned to bob [b]"),
+        (["note", number, "looks like the unit"], "noted"),
+        (["mute", number, "--for", "8h"], "muted until"),
+        (["mute", number, "--off"], "no longer muted"),
+        (["act", number, "pause", "--for", "2h", "--reason", "upstream"], "the loop only judges until"),
+        (["act", number, "resume"], "lifted: pause"),
+        (["resolve", number, "--text", "the feed is mended"], "closed"),
+        (["note", number, "for the record"], "noted"),
+    ):
+        done = call_in("incidents", *arguments, where=own_shop)
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith(f"Incident {number}: {said}")
+    found = shown(call_in, own_shop, int(number))
+    assert (found["status"], found["owner"], found["action"]) == ("closed", "bob [b]", "resume")
+    kinds = [event["kind"] for event in found["events"]]
+    assert kinds == [
+        "opened",
+        "acknowledged",
+        "assigned",
+        "note",
+        "muted",
+        "unmuted",
+        "action",
+        "action",
+        "closed",
+        "note",
+    ]
+    assert {event["actor"] for event in found["events"][1:]} == {"ann"}
+    assert found["events"][6]["text"].endswith("UTC: upstream")
+    assert found["advice"]["action"] == "none"
+
+
+def test_what_is_advised_is_shown_with_its_command(call_in: Call, own_shop: Path) -> None:
+    number = opened(own_shop)
+    said = call_in("incidents", "show", str(number), where=own_shop).out
+    assert "Advised: retrain, because the model does worse, with visits moved" in said
+    assert f"mainspring incidents act {number} retrain" in said
+    assert "mean 1,000, was [1]" in said
+    done = call_in("incidents", "act", str(number), "retrain", "--json", where=own_shop)
+    found = json.loads(done.out)
+    assert (found["action"], found["said"]) == ("retrain", "asked the loop for a retrain")
+    with Workspace.open(own_shop) as place:
+        asked = remedy.waiting(place.ledger.states, "shop")
+    assert asked is not None
+    assert asked.incident == number
+
+
+def test_a_fallback_needs_a_declaration(call_in: Call, own_shop: Path) -> None:
+    number = str(opened(own_shop, kind="service"))
+    done = call_in("incidents", "act", number, "fallback", where=own_shop)
+    assert (done.code, done.out) == (2, "")
+    assert "declares nothing to fall back to" in done.err
+    with (own_shop / "mainspring.toml").open("a") as file:
+        file.write("\n[fallback]\nprediction = false\n")
+    assert "act " + number + " fallback" in call_in("incidents", "show", number, where=own_shop).out
+    done = call_in("incidents", "act", number, "fallback", where=own_shop)
+    assert done.out == f"Incident {number}: the endpoint answers false to everything until it is resumed.\n"
+
+
+def test_the_post_mortem_is_markdown_in_a_file_or_on_the_way(call_in: Call, own_shop: Path) -> None:
+    number = str(opened(own_shop))
+    done = call_in("incidents", "postmortem", number, where=own_shop)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"# Post-mortem: incident {number}, shop\n")
+    assert "version 1, live since" in done.out
+    assert call_in("incidents", "postmortem", number, "-o", "pm.md", where=own_shop).out == ""
+    assert (own_shop / "pm.md").read_text().startswith(f"# Post-mortem: incident {number}, shop\n")
+    found = json.loads(call_in("incidents", "postmortem", number, "--json", where=own_shop).out)
+    assert "## Timeline" in found["markdown"]
+
+
+def test_who_was_told_and_who_could_not_be(call_in: Call, own_shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call_in("incidents", "outbox", where=own_shop).out == "Nobody was to be told of anything lately.\n"
+    opened(own_shop)
+    with (own_shop / "mainspring.toml").open("a") as file:
+        file.write('\n[notify]\nurls = ["env:HOOK"]\nsecret = "env:KEY"\nallow = ["127.0.0.1"]\n')
+    monkeypatch.setenv("KEY", "sesame")
+    with receiving() as receiver:
+        monkeypatch.setenv("HOOK", receiver.url)
+        found = json.loads(call_in("incidents", "outbox", "--send", "--json", where=own_shop).out)
+    assert len(receiver.got) == 1
+    (one,) = found
+    assert (one["event"], one["url"], one["status"], one["attempts"]) == ("opened", "env:HOOK", "delivered", 1)
+    done = call_in("incidents", "outbox", "--model", "shop", where=own_shop)
+    assert "delivered" in done.out
+    assert "sesame" not in done.out + done.err + json.dumps(found)
+
+
+def test_muting_until_a_moment(call_in: Call, own_shop: Path) -> None:
+    number = str(opened(own_shop))
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    done = call_in("incidents", "mute", number, "--until", until.isoformat(), "--json", where=own_shop)
+    assert datetime.fromisoformat(json.loads(done.out)["muted_until"]) == until
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ack", "99"], "No incident 99"),
+        (["mute", "1"], "Say for how long: --for 8h"),
+        (["mute", "1", "--for", "8h", "--off"], "Say for how long"),
+        (["mute", "1", "--for", "soon"], "--for is a span of time such as 90s"),
+        (["mute", "1", "--until", "2020-01-01"], "can be muted until a time to come"),
+        (["act", "1", "retrian"], "retrain"),
+        (["act", "1", "retrain", "--for", "2h"], "--for goes with pause, not with retrain"),
+        (["act", "1", "rollback"], "nothing to roll back to"),
+        (["postmortem", "1", "-o", "nowhere/pm.md"], "No such file"),
+    ],
+)
+def test_wrong_use_is_one_message(call_in: Call, shop: Path, arguments: list[str], said: str) -> None:
+    with Workspace.open(shop) as place:
+        if not place.ledger.incidents.search():
+            opened(shop)
+    done = call_in("incidents", *arguments, where=shop)
+    assert (done.code, done.out) == (2, "")
+    assert said in done.err
