@@ -45,7 +45,9 @@ _NOUNS: tuple[tuple[str, str, str], ...] = (
     ("data", "mainspring.cli.data:app", "Tables and dataset versions: profile, check, diff, drift, list, show."),
     ("runs", "mainspring.cli.runs:app", "Runs: list, show, diff."),
     ("models", "mainspring.cli.models:app", "Models: list, show, history, at."),
-    ("incidents", "mainspring.cli.incidents:app", "Incidents: list, show, act, ack, assign, note, mute, resolve, postmortem."),
+    ("incidents", "mainspring.cli.incidents:app", "Incidents: list, show, act, assign, mute, resolve, postmortem …"),
+    ("labels", "mainspring.cli.labels:app", "The truth about predictions: add, count."),
+    ("log", "mainspring.cli.log:app", "The prediction log: query, compact."),
     ("store", "mainspring.cli.store:app", "The bytes: verify, gc."),
 )
 
