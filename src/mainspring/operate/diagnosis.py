@@ -69,13 +69,16 @@ class Diagnosis:
 
 def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagnosis:
     """Explain an incident of *kind* that *alerts* raised."""
-    if kind == "service":
-        texts = listed([alert.text for alert in alerts], limit=3)
-        return Diagnosis(suspects=(), summary=f"{texts[:1].upper()}{texts[1:]}.")
     suspects = rank(alerts, evidence)
     changed = upstream(suspects, evidence)
     worst = _worst_slice(evidence) if kind == "performance" else ""
     return Diagnosis(suspects=suspects, summary=_summary(kind, alerts, suspects, changed), slice=worst, changed=changed)
+
+
+def plain(alerts: Sequence[Signal]) -> Diagnosis:
+    """What *alerts* say by themselves, where there are no rows to look at or rows do not explain it."""
+    texts = listed([alert.text for alert in alerts], limit=3)
+    return Diagnosis(suspects=(), summary=f"{texts[:1].upper()}{texts[1:]}.")
 
 
 def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:

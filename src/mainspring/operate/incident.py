@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from mainspring.operate.diagnosis import diagnose
+from mainspring.operate.diagnosis import diagnose, plain
 from mainspring.operate.fold import ONSET, Case, columns_of, plan
 
 if TYPE_CHECKING:
@@ -52,10 +52,11 @@ class Desk:
         """Fold the *alerts* of *window*, called *where* by people. Gives the incidents opened by it."""
         return self.keep(self.draw(window, alerts, lambda: evidence), where=where)
 
-    def draw(self, window: int, alerts: Sequence[Signal], evidence: Callable[[], Evidence]) -> Draft:
+    def draw(self, window: int, alerts: Sequence[Signal], evidence: Callable[[], Evidence | None]) -> Draft:
         """Fold the *alerts* of *window* and explain them, without writing anything.
 
-        *evidence* is asked for only where there is something to explain.
+        *evidence* is asked for only where there is something to explain; where it is None the alerts speak for
+        themselves.
         """
         drawn = plan(self.open, alerts, window)
         over = {case.id for case in drawn.closing}
@@ -70,11 +71,9 @@ class Desk:
         joining = []
         for case, found in drawn.joining:
             # what was drift only has begun to hurt: tell it again
-            told_again = diagnose(case.kind, found, evidence()) if case.kind != self._cases[case.id].kind else None
-            joining.append((case, found, told_again))
-        opening = [
-            (kind, found, diagnose(kind, found, replace(evidence(), told=told))) for kind, found in drawn.opening
-        ]
+            again = case.kind != self._cases[case.id].kind
+            joining.append((case, found, _explained(case.kind, found, evidence, frozenset()) if again else None))
+        opening = [(kind, found, _explained(kind, found, evidence, told)) for kind, found in drawn.opening]
         return Draft(window, tuple(opening), tuple(joining), drawn.closing)
 
     def keep(self, draft: Draft, *, where: str = "") -> tuple[Incident, ...]:
@@ -146,3 +145,11 @@ class Desk:
         quiet = "nothing of it was seen in the last windows"
         self.port.close(case.id, text=quiet, at=self._clock.now())
         del self._cases[case.id]
+
+
+def _explained(
+    kind: Kind, found: Sequence[Signal], evidence: Callable[[], Evidence | None], told: frozenset[str]
+) -> Diagnosis:
+    """The diagnosis of what is new; an endpoint that is slow or silent is not explained by its rows."""
+    seen = None if kind == "service" else evidence()
+    return plain(found) if seen is None else diagnose(kind, found, replace(seen, told=told))

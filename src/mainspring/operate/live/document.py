@@ -1,0 +1,163 @@
+"""What the watch remembers, as documents of the ledger's states.
+
+==========  ===============================  ==================================================================
+kind        key                              value
+==========  ===============================  ==================================================================
+``watch``   ``<model>``                      `Memory`: how far the log was judged, open incidents, what is usual
+``window``  ``<model>/<start of the window>``  `Judged`: what was found in one window, and where its counts lie
+==========  ===============================  ==================================================================
+
+A window's document, the memory after it and the incidents it opened or added to are written in one transaction: a
+window is judged wholly or not at all, wherever the process is killed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime  # noqa: TC003  # documents are read by their types
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.contract.policy import Trigger  # noqa: TC001  # documents are read by their types
+from mainspring.monitor.service import ServicePoint  # noqa: TC001
+from mainspring.operate.fold import Case  # noqa: TC001
+from mainspring.operate.live.windows import LiveWindow, stamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mainspring.ledger.ports.states import States
+
+WATCH = "watch"
+WINDOW = "window"
+FORMAT = 1
+RECENT = 64
+"""So many windows are remembered by their place in time."""
+ASKING = 50
+"""At most so many windows that ask for something and were not answered are remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a window lies, how many rows it had, and which version answered most of them."""
+
+    index: int
+    start: datetime
+    end: datetime
+    rows: int
+    version: int
+
+    @property
+    def window(self) -> LiveWindow:
+        """Its stretch of time."""
+        return LiveWindow(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """What a judgement asked for. ``number`` rises by one with each; ``index``: the window after which it was made."""
+
+    number: int
+    index: int
+    version: int
+    triggers: dict[Trigger, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One judged window.
+
+    ``index`` counts windows with rows; an empty one has that of the window before. ``version`` answered most of its
+    rows, 0 where there were none. ``logged`` and ``labels``: rows of the segments that it was judged from, by which a
+    change is noticed. ``labelled``: of its rows, as far as a sample tells. ``alerts``: in words. ``told``: the names of
+    the performance signals that were folded already. ``streamed``: its losses are in the loss stream. ``counts``: the
+    digest of its counts in the store, empty where nothing was counted.
+    """
+
+    start: datetime
+    end: datetime
+    index: int
+    version: int
+    rows: int
+    logged: int
+    labels: int
+    judged: datetime
+    labelled: int = 0
+    values: dict[str, float | None] = field(default_factory=dict)
+    estimated: dict[str, float | None] = field(default_factory=dict)
+    service: ServicePoint | None = None
+    alerts: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+    streamed: bool = False
+    counts: str = ""
+
+    @property
+    def window(self) -> LiveWindow:
+        """Its stretch of time."""
+        return LiveWindow(self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What the watch over one model knows after the last window.
+
+    ``seen``: the highest id of a segment that has been looked at. ``next``: where the next window begins, None before
+    the first. ``index``: the number of the last window with rows; ``silent``: so many empty ones came after it.
+    ``longest``: the longest window, in seconds. ``faults``: the state of the tracker of broken columns. ``stream``: of
+    the loss stream of version ``streaming``. ``asked``: how often something was asked for; ``asking``: the last ones.
+    ``news``: words on a release just before. ``revision`` is that of the document, 0 where there is none yet.
+    """
+
+    seen: int = 0
+    next: datetime | None = None
+    index: int = -1
+    silent: int = 0
+    longest: float = 0.0
+    labelled: int = 0
+    cases: tuple[Case, ...] = ()
+    faults: dict[str, Any] | None = None
+    stream: dict[str, Any] | None = None
+    streaming: int = 0
+    points: tuple[ServicePoint, ...] = ()
+    recent: tuple[Place, ...] = ()
+    asked: int = 0
+    asking: tuple[Asking, ...] = ()
+    format: int = FORMAT
+    revision: int = 0
+
+
+def remembered(states: States, model: str) -> Memory:
+    """The memory of *model*; a fresh one where nothing was judged yet."""
+    state = states.get(WATCH, model)
+    return Memory() if state is None else msgspec.convert({**state.value, "revision": state.revision}, Memory)
+
+
+def remember(states: States, model: str, memory: Memory) -> Memory:
+    """Write the *memory* down. Raises Refused where somebody else did since it was read."""
+    value = msgspec.to_builtins(memory)
+    del value["revision"]
+    state = states.put(WATCH, model, value, expected=memory.revision)
+    return replace(memory, revision=state.revision)
+
+
+def judged(states: States, model: str, window: LiveWindow) -> Judged | None:
+    """What was found in *window*."""
+    state = states.get(WINDOW, f"{model}/{window.key}")
+    return None if state is None else msgspec.convert(state.value, Judged)
+
+
+def keep(states: States, model: str, found: Judged) -> None:
+    """Write down what was found in a window."""
+    states.put(WINDOW, f"{model}/{found.window.key}", msgspec.to_builtins(found))
+
+
+def between(states: States, model: str, first: datetime, last: datetime) -> Iterator[Judged]:
+    """The judged windows that begin between two times, in order."""
+    low, high = stamp(first), stamp(last)
+    alike = 0
+    while alike < len(low) and low[alike] == high[alike]:
+        alike += 1
+    for state in states.search(WINDOW, f"{model}/{low[:alike]}"):
+        if low <= state.key.rpartition("/")[2] <= high:
+            yield msgspec.convert(state.value, Judged)

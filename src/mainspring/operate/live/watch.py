@@ -1,0 +1,210 @@
+"""Watching a served model: every window of its prediction log that is new, or has changed, is judged once.
+
+What was found in a window, the incidents that it opened and how far the log was judged become known in one transaction.
+So the watch may be called as often as one likes, by several processes, and killed at any time: whoever comes next goes
+on behind the last window, and of two that judge the same window the slower one's work is thrown away.
+
+A window is judged again when rows of its time reach the log late, and when labels of its rows come. What is found only
+then is told only then; nothing is told twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import Refused
+from mainspring.core.progress import progress
+from mainspring.operate.live import document
+from mainspring.operate.live.windows import GRACE, LiveWindow, by_rows, by_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime, timedelta
+
+    from mainspring.ledger.ports import Incident, Segment
+    from mainspring.operate.live.document import Judged, Memory
+    from mainspring.project import Project
+    from mainspring.workspace import Workspace
+
+ATTEMPTS = 5
+"""So often a window is judged anew because somebody else wrote meanwhile."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What one call of the watch did.
+
+    ``judged``: windows that were new, ``again``: that were judged again; ``opened``: incidents that were opened by it,
+    ``incidents``: those that are open now. ``until``: up to when the log is judged, None where nothing was. ``note``
+    says why nothing could be judged, empty where all went well.
+    """
+
+    model: str
+    judged: tuple[Judged, ...] = ()
+    again: tuple[Judged, ...] = ()
+    opened: tuple[Incident, ...] = ()
+    incidents: tuple[int, ...] = ()
+    until: datetime | None = None
+    windows: int = 0
+    note: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "model": self.model,
+            "judged": [_as_dict(one) for one in self.judged],
+            "again": [_as_dict(one) for one in self.again],
+            "opened": [one.id for one in self.opened],
+            "open": list(self.incidents),
+            "until": self.until,
+            "windows": self.windows,
+            "note": self.note,
+        }
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found so far in one call."""
+
+    judged: list[Judged] = field(default_factory=list)
+    again: list[Judged] = field(default_factory=list)
+    opened: list[Incident] = field(default_factory=list)
+
+
+def watch(
+    project: Project,
+    workspace: Workspace | None = None,
+    *,
+    grace: timedelta = GRACE,
+    told: Callable[[str], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Watched:
+    """Judge the windows of the project's model that are new or have changed, and open or add to incidents.
+
+    *workspace*: an open one; by default the project's. *grace*: how long after its end a window waits for late rows.
+    *told* is called with a line for people after each window. *stop* is asked between windows whether to leave the rest
+    for later. Raises NotFound where the model has no version, StoreError where a version or a segment is damaged.
+    """
+    if workspace is not None:
+        return _Watcher(project, workspace, grace, told, stop).run()
+    with project.workspace() as own:
+        return _Watcher(project, own, grace, told, stop).run()
+
+
+class _Watcher:
+    """One call."""
+
+    def __init__(
+        self,
+        project: Project,
+        workspace: Workspace,
+        grace: timedelta,
+        told: Callable[[str], None] | None,
+        stop: Callable[[], bool] | None,
+    ) -> None:
+        self._project, self._workspace, self._grace = project, workspace, grace
+        self._told = told or (lambda line: None)
+        self._stop = stop or (lambda: False)
+        self._model = project.contract.project.name
+        self._states = workspace.ledger.states
+        self._ports = workspace.ledger.segments
+        self._judge: Any = None
+
+    def run(self) -> Watched:
+        found = Found()
+        memory = document.remembered(self._states, self._model)
+        begun = memory.index
+        news = self._ports.search(model=self._model, after=memory.seen)
+        now = self._workspace.clock.now() - self._grace
+        due = self._due(memory, now)
+        first = next(due, None)
+        if first is None and not news:
+            return self._watched(memory, found)
+        memory = self._again(memory, news, found)
+        while first is not None and not self._stop():
+            before = len(found.judged)
+            memory = self._kept(partial(self._judging().new, window=first, found=found), memory)
+            if len(found.judged) == before:
+                break  # somebody else judges this log, too
+            self._tell(found.judged[-1], memory)
+            first = next(due, None)
+        if not self._stop():
+            memory = self._kept(partial(self._judging().settle, news=news), memory)
+        if begun != memory.index:
+            progress("watch", 1, 1, f"{len(found.judged):,} windows judged")
+        return self._watched(memory, found)
+
+    def _judging(self) -> Any:
+        """What does the judging; made only where there is something to judge, for it loads half the library."""
+        if self._judge is None:
+            from mainspring.operate.live.judge import Judge
+
+            self._judge = Judge(self._project.contract, self._workspace)
+        return self._judge
+
+    def _kept(self, work: Callable[[Memory], Memory], memory: Memory) -> Memory:
+        """Do *work*, and again from what is known by then where somebody else was faster."""
+        for attempt in range(ATTEMPTS):
+            try:
+                return work(memory)
+            except Refused:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                memory = document.remembered(self._states, self._model)
+        raise AssertionError("unreachable")
+
+    def _due(self, memory: Memory, now: datetime) -> Iterator[LiveWindow]:
+        size = self._project.contract.monitor.window
+        segments = self._ports.search(model=self._model, kind="predictions", since=memory.next)
+        if isinstance(size, int):
+            if sum(one.rows for one in segments) < size:
+                return
+            yield from by_rows(segments, size, now=now, begin=memory.next, times=lambda one: self._ticks(one))
+        else:
+            yield from by_time(segments, size, now=now, begin=memory.next, silent=memory.silent)
+
+    def _ticks(self, segment: Segment) -> Any:
+        return self._judging().rows.ticks(segment)
+
+    def _again(self, memory: Memory, news: tuple[Segment, ...], found: Found) -> Memory:
+        """Judge again the windows that *news* may have changed."""
+        if memory.next is None or not news:
+            return memory
+        for judged in self._judging().touched(memory, news):
+            if self._stop():
+                return memory
+            memory = self._kept(partial(self._judging().again, judged=judged, found=found), memory)
+        return memory
+
+    def _tell(self, judged: Judged, memory: Memory) -> None:
+        alerts = f": {'; '.join(judged.alerts)}" if judged.alerts else ""
+        rows = f"{judged.rows:,} rows" if judged.rows else "no row"
+        self._told(f"{judged.window.words}  {rows}{alerts}")
+        progress("watch", memory.index + 1, None, judged.window.words)
+
+    def _watched(self, memory: Memory, found: Found) -> Watched:
+        return Watched(
+            model=self._model,
+            judged=tuple(found.judged),
+            again=tuple(found.again),
+            opened=tuple(found.opened),
+            incidents=tuple(case.id for case in memory.cases),
+            until=memory.next,
+            windows=memory.index + 1,
+        )
+
+
+def _as_dict(found: Judged) -> dict[str, Any]:
+    return {
+        "start": found.start,
+        "end": found.end,
+        "rows": found.rows,
+        "labelled": found.labelled,
+        "version": found.version or None,
+        "values": found.values,
+        "estimated": found.estimated,
+        "service": found.service,
+        "alerts": list(found.alerts),
+    }

@@ -1,0 +1,177 @@
+"""The watch on a real workspace: a log as compaction writes it, labels as they come, incidents in the ledger."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pytest
+
+from mainspring.operate import budget
+from mainspring.operate.live import document
+from tests.operate.live.bench import HOUR, NOON, ROWS, Bench, world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_quiet_windows_are_judged_once_and_raise_nothing(bench: Bench) -> None:
+    bench.hours(6)
+    first = bench.watch()
+    assert [(one.start, one.rows, one.labelled) for one in first.judged] == [
+        (NOON + place * HOUR, ROWS, ROWS) for place in range(6)
+    ]
+    assert [one.alerts for one in first.judged] == [()] * 6
+    assert first.opened == ()
+    assert all((one.values["roc_auc"] or 0) > 0.8 for one in first.judged)
+    assert bench.workspace.ledger.incidents.search() == ()
+    begun = time.perf_counter()
+    again = bench.watch()
+    assert time.perf_counter() - begun < 0.1
+    assert (again.judged, again.again, again.windows) == ((), (), 6)
+
+
+def test_a_changed_unit_is_one_incident_with_the_column_first(bench: Bench) -> None:
+    bench.hours(4)
+    for place in range(3):
+        rows = world(ROWS, seed=200 + place)
+        bench.serve(rows.with_columns(pl.col("a") * 1_000))
+    found = bench.watch()
+    assert len(found.opened) == 1
+    incident = bench.workspace.ledger.incidents.get(found.opened[0].id)
+    assert incident.suspects[0].name == "a"
+    assert incident.details["changed"] == ["a looks multiplied by 1000, as if the unit had changed"]
+    assert incident.details["window"] == "2026-03-02 16:00"
+    memory = document.remembered(bench.workspace.ledger.states, "world")
+    assert memory.faults is not None
+    assert [one["column"] for one in memory.faults["open"]] == ["a"]
+
+
+def test_a_turned_relation_is_seen_when_the_labels_come_and_not_told_twice(bench: Bench) -> None:
+    bench.hours(3)
+    kept = []
+    for place in range(2):
+        rows = world(ROWS, seed=300 + place, turned=True)
+        kept.append((bench.serve(rows), rows))
+    before = bench.watch()
+    assert before.opened == ()
+    assert [one.labelled for one in before.judged] == [ROWS] * 3 + [0] * 2
+    bench.label(*kept[0])
+    late = bench.watch()
+    assert [(one.start, one.labelled) for one in late.again] == [(NOON + 3 * HOUR, ROWS)]
+    (opened,) = late.opened
+    assert opened.kind == "performance"
+    assert "the relation between the columns and the target has changed" in opened.summary
+    bench.label(*kept[1])
+    later = bench.watch()
+    assert later.opened == ()
+    assert later.incidents == (opened.id,)
+    events = [event.text for event in bench.workspace.ledger.incidents.get(opened.id).events if event.kind == "signal"]
+    assert len(events) == 2
+    assert events[1].startswith("2026-03-02 16:00 (late): ")
+    assert bench.watch().again == ()
+
+
+def test_rows_that_reach_the_log_late_are_counted_into_the_window_of_their_time(bench: Bench) -> None:
+    bench.hours(3)
+    assert [one.rows for one in bench.watch().judged] == [ROWS] * 3
+    bench.serve(world(50, seed=9), start=NOON + HOUR)
+    (again,) = bench.watch().again
+    assert (again.start, again.rows, again.index) == (NOON + HOUR, ROWS + 50, 1)
+    assert bench.watch().again == ()
+
+
+def test_windows_by_rows_end_with_the_row_that_fills_them(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, more="[monitor]\nwindow = 300")
+    bench.hours(3)
+    found = bench.watch()
+    assert [one.rows for one in found.judged] == [300] * 4
+    assert all(first.end == second.start for first, second in zip(found.judged, found.judged[1:], strict=False))
+    bench.hours(1, seed=900)
+    assert [one.rows for one in bench.watch().judged] == [300]
+    bench.close()
+
+
+def test_latency_errors_and_silence_are_service_incidents_and_requirements(tmp_path: Path) -> None:
+    must = '[[require]]\nmetric = "latency_p99_ms"\nat_most = 20\n[monitor]\nwindow = "1h"'
+    bench = Bench(tmp_path, more=must)
+    bench.hours(10, labelled=False)
+    assert bench.watch().opened == ()
+    bench.hours(1, latency=60.0, labelled=False)
+    (slow,) = bench.watch().opened
+    assert (slow.kind, slow.severity) == ("service", "critical")
+    assert slow.summary.startswith("Latency p50 is ")
+    assert "latency_p99_ms at most 20 was not kept" in slow.summary
+    records = budget.records(bench.workspace.ledger.states, "world")
+    assert [one.verdicts[0].result for one in records] == ["pass"] * 10 + ["fail"]
+    bench.hours(2, seed=400, labelled=False)
+    assert bench.watch().incidents == (), "two quiet windows close it"
+    bench.hours(1, seed=500, failed=40, labelled=False)
+    (failing,) = bench.watch().opened
+    assert "10.0% of the requests were answered with an error" in failing.summary
+    bench.hours(2, seed=600, labelled=False)
+    bench.watch()
+    bench.at += 2 * HOUR
+    silent = bench.watch()
+    assert [one.rows for one in silent.judged] == [0, 0]
+    assert [one.summary for one in silent.opened] == ["No requests came, 6.67 a minute are usual."]
+    bench.close()
+
+
+def test_a_person_who_closes_an_incident_is_respected(bench: Bench) -> None:
+    bench.hours(3)
+    bench.serve(world(ROWS, seed=7).with_columns(pl.lit("mauve").alias("kind")))
+    (opened,) = bench.watch().opened
+    assert opened.kind == "data quality"
+    bench.workspace.ledger.incidents.close(opened.id, text="we know")
+    bench.serve(world(ROWS, seed=8).with_columns(pl.lit("mauve").alias("kind")))
+    (second,) = bench.watch().opened
+    assert second.id != opened.id
+    assert [case.id for case in document.remembered(bench.workspace.ledger.states, "world").cases] == [second.id]
+
+
+def test_two_watches_of_one_log_judge_each_window_once(bench: Bench) -> None:
+    bench.hours(2)
+    other = Bench(bench.root, clock=bench.clock)
+    other.at = bench.at
+    seen: list[int] = []
+
+    def meanwhile() -> bool:
+        if not seen:
+            seen.append(len(other.watch().judged))
+        return False
+
+    found = bench.watch(stop=meanwhile)
+    assert seen == [2]
+    assert found.judged == ()
+    assert document.remembered(bench.workspace.ledger.states, "world").index == 1
+    other.close()
+
+
+def test_the_counts_of_a_window_are_made_again_where_they_are_gone(bench: Bench) -> None:
+    bench.hours(2, labelled=False)
+    rows = world(ROWS, seed=5)
+    ids = bench.serve(rows)
+    found = bench.watch()
+    assert bench.workspace.store.has(found.judged[2].counts)
+    bench.workspace.store.delete(found.judged[2].counts)
+    bench.label(ids, rows)
+    (again,) = bench.watch().again
+    assert (again.labelled, again.counts) == (ROWS, found.judged[2].counts)
+    assert bench.workspace.store.has(again.counts)
+
+
+def test_a_window_waits_for_its_grace(bench: Bench) -> None:
+    bench.hours(1)
+    assert bench.watch(grace=timedelta(hours=2)).judged == ()
+    assert len(bench.watch(grace=timedelta(seconds=1)).judged) == 1
