@@ -24,7 +24,9 @@ def test_begin_look_and_abort(call_in: Call, own_shop: Path) -> None:
     done = call_in("rollout", "shop", "3", "--steps", "0.5,50,100", "--hold", "1h", "--detach", where=own_shop)
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith("shop/3 beside shop/1: running  [0.5 %] → 50 % → 100 %\n")
+    assert done.out.rstrip().endswith("Next: hold: 0 of 100 rows answered at this step")
     found = json.loads(call_in("rollout", "shop", "--status", "--json", where=own_shop).out)
+    assert found["next"]["action"] == "hold"
     assert (found["model"], found["rollout"]["status"], found["rollout"]["hold"]) == ("shop", "running", "PT3600S")
     done = call_in("rollout", "shop", "--abort", "--reason", "not today", where=own_shop)
     assert done.code == 0

@@ -11,7 +11,7 @@ from mainspring.cli._workspace import Json, Where, opened
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from mainspring.operate.rollout import Rollout
+    from mainspring.operate.rollout import Decision, Rollout
     from mainspring.workspace import Workspace
 
 LONGEST_WAIT = 5.0
@@ -43,6 +43,7 @@ def rollout(
     Called again while it runs, it goes on with it. Ends with 0 where the version became champion (or where it only
     began, or still runs), with 1 where it was taken back or stopped.
     """
+    from mainspring.cli._contract import contract_of
     from mainspring.core.errors import InputError
     from mainspring.operate import rollout as rolling
 
@@ -58,7 +59,11 @@ def rollout(
             found = _begin(place, name, version, settings, reason=reason, workspace=workspace)
             if not detach:
                 found = _follow(place, name, found, workspace=workspace)
-        _show(place, name, found, json=json)
+        next_ = None
+        if found is not None and found.status == "running":
+            contract = contract_of(place, name, version=found.version, workspace=workspace)
+            next_ = rolling.outlook(place, contract, name)
+        _show(place, name, found, next_, json=json)
     over = found is not None and found.status in ("rolled back", "aborted")
     return 1 if over and not (abort or status or version is None) else 0
 
@@ -132,12 +137,12 @@ def _span(text: str) -> timedelta:
         raise InputError(f"--hold is {error}; got {quote(text)}.") from None
 
 
-def _show(place: Workspace, name: str, found: Rollout | None, *, json: bool) -> None:
+def _show(place: Workspace, name: str, found: Rollout | None, next_: Decision | None, *, json: bool) -> None:
     from mainspring.cli._output import emit_json, out
     from mainspring.operate.rollout.document import as_value
 
     if json:
-        emit_json({"model": name, "rollout": None if found is None else as_value(found)})
+        emit_json({"model": name, "rollout": None if found is None else as_value(found), "next": next_})
         return
     console = out()
     if found is None:
@@ -151,6 +156,7 @@ def _show(place: Workspace, name: str, found: Rollout | None, *, json: bool) -> 
     console.print(f"{name}/{found.version} beside {name}/{found.champion}: {found.status}  {steps}", markup=False)
     for note in found.notes:
         console.print(f"{note.time:%Y-%m-%d %H:%M:%S}  {note.action:<9} {note.text}", markup=False)
-    if found.status == "running":
+    if next_ is not None:
+        console.print(f"Next: {next_.action}: {next_.reason}", markup=False)
         for one in found.required:
             console.print(f"  {one.result:<14} {one.text}", markup=False)

@@ -15,7 +15,7 @@ import pytest
 from mainspring.core.clock import SimulatedClock
 from mainspring.core.errors import NotFound, Refused, StoreError
 from mainspring.operate import remedy
-from mainspring.operate.rollout import Evidence, Judged, abort, last, rollback, running, start, tick
+from mainspring.operate.rollout import Evidence, Judged, abort, last, outlook, rollback, running, start, tick
 from mainspring.registry import Registry
 from mainspring.workspace import Workspace
 from tests.operate.rollout import killed
@@ -200,6 +200,22 @@ def test_a_log_that_cannot_be_read_holds_the_step(workspace: Workspace, clock: S
     one = tick(workspace, CONTRACT, "shop", gather=gone)
     assert one is not None
     assert (one.decision.action, "the store is gone" in one.decision.reason) == ("hold", True)
+
+
+def test_a_version_that_an_endpoint_cannot_load_is_taken_back(workspace: Workspace) -> None:
+    start(workspace, CONTRACT, "shop", 2)
+    workspace.ledger.states.put("serve", "shop", {"refused": {"1": "not this one", "3": "nor this"}})
+    assert outlook(workspace, CONTRACT, "shop", gather=lambda *_: GOOD) is not None
+    one = seen(workspace)
+    assert one is not None
+    assert one.decision.action == "hold"
+    workspace.ledger.states.put("serve", "shop", {"refused": {"2": "model.txt is damaged"}})
+    one = seen(workspace)
+    assert one is not None
+    assert one.rollout.status == "rolled back"
+    assert one.rollout.outcome == "an endpoint cannot load it: model.txt is damaged"
+    assert workspace.ledger.incidents.search()[0].kind == "service"
+    assert outlook(workspace, CONTRACT, "shop") is None
 
 
 def test_a_pause_holds_the_step_and_a_fallback_does_not_end_it(workspace: Workspace, clock: SimulatedClock) -> None:

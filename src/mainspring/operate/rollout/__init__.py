@@ -1,7 +1,7 @@
 """Putting a version live step by step. Rule: what was decided, and the traffic it means, become true together."""
 
 from mainspring.operate.rollout.document import KIND, last, running
-from mainspring.operate.rollout.driver import Tick, abort, rollback, start, tick
+from mainspring.operate.rollout.driver import Tick, abort, outlook, rollback, start, tick
 from mainspring.operate.rollout.plan import Decision, Evidence, Judged, Note, Rollout, advance
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "abort",
     "advance",
     "last",
+    "outlook",
     "rollback",
     "running",
     "start",

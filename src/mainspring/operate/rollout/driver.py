@@ -116,6 +116,15 @@ def tick(workspace: Workspace, contract: Contract, model: str, *, gather: Gather
         leases.release(lease)
 
 
+def outlook(workspace: Workspace, contract: Contract, model: str, *, gather: Gather | None = None) -> Decision | None:
+    """What would be decided now, without doing it. None where no rollout of *model* runs."""
+    current = running(workspace.ledger.states, model)
+    if current is None:
+        return None
+    evidence = _gathered(workspace, contract, current, gather or _logged)
+    return advance(current, _settled(workspace, current, evidence), workspace.clock.now())
+
+
 def abort(workspace: Workspace, model: str, *, reason: str = "") -> Rollout:
     """Stop the running rollout: the champion answers everything again. Raises NotFound where none runs."""
     ledger = workspace.ledger
@@ -189,10 +198,7 @@ def _look(workspace: Workspace, contract: Contract, model: str, gather: Gather, 
     current = None if state is None else of_value(state.value)
     if state is None or current is None or current.status != "running":
         return None
-    try:
-        evidence = gather(workspace, contract, current)
-    except (InputError, StoreError) as why:
-        evidence = Evidence(rows=0, champion=None, blind=str(why))
+    evidence = _gathered(workspace, contract, current, gather)
     try:
         with workspace.ledger.together():
             # what somebody did while the log was read is found out here: nothing changes it before the commit
@@ -204,6 +210,13 @@ def _look(workspace: Workspace, contract: Contract, model: str, gather: Gather, 
         return None if latest is None else Tick(latest, Decision("hold", str(why)), busy=True)
 
 
+def _gathered(workspace: Workspace, contract: Contract, rollout: Rollout, gather: Gather) -> Evidence:
+    try:
+        return gather(workspace, contract, rollout)
+    except (InputError, StoreError) as why:
+        return Evidence(rows=0, champion=None, blind=str(why))
+
+
 def _settled(workspace: Workspace, rollout: Rollout, evidence: Evidence) -> Evidence:
     """The evidence with what the ledger says now."""
     live = workspace.ledger.endpoints.live(rollout.model)
@@ -213,8 +226,16 @@ def _settled(workspace: Workspace, rollout: Rollout, evidence: Evidence) -> Evid
         evidence,
         champion=live.champion,
         untouched=live.traffic is not None and live.traffic.revision == rollout.traffic,
+        unloadable=_unloadable(workspace, rollout),
         paused=said,
     )
+
+
+def _unloadable(workspace: Workspace, rollout: Rollout) -> str:
+    """Why an endpoint could not load the version: its state says so, kind ``serve``, ``refused`` by version."""
+    state = workspace.ledger.states.get("serve", rollout.model)
+    refused = state.value.get("refused") if state is not None and isinstance(state.value, dict) else None
+    return str(refused.get(str(rollout.version), "")) if isinstance(refused, dict) else ""
 
 
 def _make_true(
