@@ -22,6 +22,8 @@ NOUNS = {
     "runs": {"list", "show", "diff"},
     "models": {"list", "show", "history", "at"},
     "incidents": {"list", "show", "ack", "assign", "note", "resolve", "mute", "act", "postmortem", "outbox"},
+    "labels": {"add", "count"},
+    "log": {"query", "compact"},
     "store": {"verify", "gc"},
 }
 JSON = {
