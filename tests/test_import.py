@@ -40,6 +40,8 @@ def test_the_package_alone_loads_almost_nothing() -> None:
         "from mainspring.data import check, clean, diff, profile, propose, read, split",
         "from mainspring.train import fit, search",
         "import mainspring.flow.engine, mainspring.flow.why",
+        "import mainspring.operate.rollout, mainspring.operate.notify, mainspring.operate.budget",
+        "import mainspring.operate.action, mainspring.operate.postmortem",
     ],
 )
 def test_what_a_pipeline_names_loads_on_use(code: str) -> None:
