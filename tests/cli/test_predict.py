@@ -114,7 +114,6 @@ def test_what_was_scored_before_is_replaced_and_said(call_in: Call, shop: Path, 
     [
         ("shpo", "age,visits,town\n30,1,bo\n", "No model named 'shpo'. Did you mean shop?"),
         ("shop", "age,vists,town\n30,1,bo\n", "Column 'visits' is needed and missing. Did you mean vists?"),
-        ("shop", "age,visits,town\n30,many,bo\n", "Column 'visits' must hold a number, got 'many'"),
         ("shop", "", "is empty"),
         ("shop", "age,visits,town\n", "no rows"),
         ("shop", "age,visits,town\n30,1\n31,1,bo\n", "line 2"),
@@ -132,6 +131,79 @@ def test_what_cannot_be_scored_is_one_message(
     assert message in done.err
     assert done.err.count("\n") == 1
     assert not (tmp_path / "scored.csv").exists()
+
+
+def test_a_row_that_breaks_the_contract_is_told_and_costs_no_other(call_in: Call, shop: Path, tmp_path: Path) -> None:
+    rows = "age,visits,town\n30,1,bo\n31,many,ulm\n32,2,rome\n"
+    (tmp_path / "rows.csv").write_text(rows)
+    where = ["--workspace", str(shop / ".mainspring")]
+    done = call_in("predict", "shop", "rows.csv", *where, where=tmp_path)
+    assert done.code == 0
+    assert "2 of 3 rows break the contract and have no prediction; their column flags says why" in done.err
+    found = pl.read_csv(io.StringIO(done.out))
+    assert found.columns == ["age", "visits", "town", "prediction", "probability", "flags"]
+    assert found["flags"].to_list() == [None, "rejected,type:visits", "rejected,categories:town"]
+    assert found["prediction"].is_null().to_list() == [False, True, True]
+    (tmp_path / "rows.csv").write_text("age,visits,town\n30,many,bo\n")
+    nothing = call_in("predict", "shop", "rows.csv", "--json", *where, where=tmp_path)
+    assert nothing.code == 1
+    told = json.loads(nothing.out)
+    assert (told["rows"], told["rejected"], told["flagged"]) == (1, 1, 0)
+    assert told["predictions"] == [{"prediction": None, "probability": None, "flags": "rejected,type:visits"}]
+
+
+def test_a_folder_takes_parts_and_a_second_call_reuses_them(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "scored"
+    words = ("predict", "shop", "new.csv", "-o", str(out), "--partition-rows", "10", "--json")
+    first = call_in(*words, where=shop)
+    assert first.code == 0, first.err
+    told = json.loads(first.out)
+    assert {key: told[key] for key in ("rows", "partitions", "reused", "version", "rejected", "output")} == {
+        "rows": ROWS, "partitions": 3, "reused": 0, "version": 1, "rejected": 0, "output": str(out),
+    }  # fmt: skip
+    assert told["seconds"] > 0
+    assert f"written to {out}: 3 parts" in first.err
+    found = pl.read_parquet(out / "*.parquet")
+    assert found["flags"].null_count() == ROWS
+    assert_scored(found.drop("flags"), shop, pl.read_csv(fresh))
+    assert json.loads(call_in(*words, where=shop).out)["reused"] == 3
+    other = call_in("predict", "shop/3", "new.csv", "-o", str(out), where=shop)
+    assert other.code == 2
+    assert "begun with shop/1 (bundle" in other.err
+    anew = call_in("predict", "shop/3", "new.csv", "-o", str(out), "--force", "--json", where=shop)
+    assert (json.loads(anew.out)["version"], json.loads(anew.out)["partitions"]) == (3, 1)
+
+
+def test_parts_go_to_a_folder_only(call_in: Call, shop: Path, fresh: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "new.csv").write_bytes(fresh.read_bytes())
+    for words, message in (
+        (("new.csv", "--partition-rows", "5"), "--partition-rows makes parts, which go to a folder: -o scored/"),
+        (("new.csv", "--partition-rows", "5", "-o", "x.csv"), "which go to a folder: -o x/"),
+        (("new.csv", "--partition-rows", "0", "-o", "x/"), "--partition-rows must be at least 1, got 0"),
+        ((str(tmp_path / "in"), "-o", "x.csv"), "are scored in parts, which go to a folder: -o x/"),
+        ((str(tmp_path / "inn"), "-o", "x/"), "Did you mean in?"),
+    ):
+        done = call_in("predict", "shop", *words, where=shop)
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
+        assert not (shop / "x").exists()
+    done = call_in("predict", "shop", str(tmp_path / "in"), "-o", "x.y/", where=shop)
+    assert done.code == 0, done.err
+    assert pl.read_parquet(shop / "x.y" / "*.parquet").height == ROWS
+
+
+def test_a_pipe_can_be_scored_in_parts(shop: Path, fresh: Path, tmp_path: Path) -> None:
+    words = ["predict", "shop", "-o", str(tmp_path / "out"), "--partition-rows", "10", "--json"]
+    for reused in (0, 3):
+        done = subprocess.run(
+            [sys.executable, "-m", "mainspring", *words],
+            cwd=shop, input=fresh.read_bytes(), capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["reused"] == reused
 
 
 def test_an_empty_pipe_is_one_message(shop: Path) -> None:
@@ -152,7 +224,7 @@ def test_an_output_that_cannot_be_written_is_one_message(
         (kept / "scored.csv", "kept.csv"),
         (tmp_path / "folder.csv", "folder.csv"),
         (tmp_path / "scored.xlsx", "not as '.xlsx'. Change the suffix"),
-        (tmp_path / "scored", "not as ''. Change the suffix"),
+        (kept / "scored", "kept.csv"),
     ):
         done = call_in("predict", "shop", "new.csv", "-o", str(output), where=shop)
         assert (done.code, done.out) == (2, "")

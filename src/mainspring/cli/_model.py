@@ -27,3 +27,18 @@ def bundle_of(model: str, workspace: Path | None) -> Bundle:
         return package.read(folder)
     with opened(workspace) as place:
         return Registry(place).load(model)
+
+
+def bundle_and_version(model: str, workspace: Path | None) -> tuple[Bundle, str, int | None]:
+    """The bundle that *model* names, the model's name, and its version; None where it comes from a folder."""
+    from mainspring import package
+    from mainspring.registry import Registry
+
+    folder = Path(model)
+    if (folder / "manifest.json").is_file():
+        bundle = package.read(folder)
+        return bundle, bundle.manifest.name, None
+    with opened(workspace) as place:
+        registry = Registry(place)
+        version = registry.resolve(model)
+        return registry.load(version), version.name, version.version

@@ -201,7 +201,7 @@ def _words(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
     if not dtype.is_float():
         return raw.cast(pl.String)
-    whole = (raw == raw.floor()) & raw.is_finite()
+    whole = (raw == raw.floor()) & (raw.abs() < 2.0**63)  # beyond there is no integer to write it by
     return (
         pl.when(whole)
         .then(raw.cast(pl.Int64, strict=False).cast(pl.String))
