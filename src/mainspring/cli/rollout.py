@@ -94,6 +94,7 @@ def _begin(
 
 def _follow(place: Workspace, name: str, rollout: Rollout, *, workspace: Any) -> Rollout:
     """Drive it to its end, telling people what is decided."""
+    import re
     import time
 
     from mainspring.cli._contract import contract_of
@@ -107,9 +108,9 @@ def _follow(place: Workspace, name: str, rollout: Rollout, *, workspace: Any) ->
     while (tick := rolling.tick(place, contract, name)) is not None:
         rollout = tick.rollout
         said = f"{rollout.percent:g} %: {tick.decision.action}: {tick.decision.reason}"
-        if tick.decision.action != "hold" or said.split(" for ")[0] != told:
+        if (same := re.sub(r"\d[\d,.smhd ]*", "#", said)) != told:  # what only counts on is not said again
             console.print(said, markup=False)
-            told = said.split(" for ")[0]
+            told = same
         if rollout.status == "running":
             time.sleep(wait)
     return rolling.last(place.ledger.states, name) or rollout

@@ -76,6 +76,7 @@ def log(
             "x.age": draw.normal(size=rows),
             "latency_ms": (draw.gamma(4, latency / 4, rows)).astype(np.float32),
             "status": status.astype(np.int16),
+            "flags": pl.Series([None] * rows, dtype=pl.String),
             "label": truth,
         }
     )
@@ -148,6 +149,29 @@ def test_requests_that_were_refused_for_what_they_held_are_nobodys_answers() -> 
     assert found.rows == 100
     assert [each.result for each in found.required[:3]] == ["pass"] * 3
     assert one(found, "errors").result == "pass"
+
+
+def test_what_the_fallback_answered_is_not_held_against_the_version() -> None:
+    wrong = log(2, "canary", 300, right=0.1, seed=9).with_columns(flags=pl.lit("imputed:age,fallback"))
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), wrong)
+    assert found.rows == 100
+    assert one(found, "roc_auc").result == "pass"
+
+
+def test_a_bad_hour_at_an_earlier_step_is_not_held_against_the_version() -> None:
+    rollout = replace(ROLLOUT, at=1, since=START + timedelta(minutes=5))
+    before = log(1, "champion", 9_500, errors=0), log(2, "canary", 500, errors=4)
+    now = log(1, "champion", 750, seed=1, minute=6, errors=75), log(2, "canary", 250, seed=1, minute=6, errors=25)
+    assert one(seen(*before), "errors").sure
+    assert one(seen(*before, *now, rollout=rollout), "errors").result == "pass"
+
+
+def test_of_many_answers_the_latest_and_the_labelled_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mainspring.operate.rollout.canary.ROWS", 100)
+    early, late = log(2, "canary", 150, right=0.5), log(2, "canary", 400, seed=1, minute=5)
+    late = late.with_columns(label=pl.lit(None, pl.Boolean))
+    found = one(seen(early, late), "roc_auc")
+    assert (found.result, found.text.endswith("on 100 rows")) == ("fail", True)
 
 
 def test_rows_of_one_request_are_one_answer() -> None:

@@ -38,6 +38,8 @@ SLOWER_MS = 5.0
 
 ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0")
 """One row of each request: all of its rows were answered together."""
+OWN = pl.col("flags").str.contains("fallback", literal=True).fill_null(value=False).not_()
+"""Rows that the model answered, and not the fallback in its place."""
 
 
 def gather(workspace: Workspace, contract: Contract, rollout: Rollout) -> Evidence:
@@ -61,18 +63,18 @@ def weigh(
 
     *champion* gives the champion's predictor when it is needed, or None.
     """
-    mine = rows.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
+    mine = (pl.col("role") == "canary") & (pl.col("version") == rollout.version)
+    rows = rows.filter(OWN)
     answered = pl.col("status") < 400
     here = (pl.col("time") >= rollout.since) & answered
-    known = labelled.filter((pl.col("role") == "canary") & (pl.col("version") == rollout.version))
-    known = known.filter(pl.col("label").is_not_null())
-    counts = mine.select(here=here.sum(), answered=answered.sum()).collect()
-    labels = int(known.select(pl.len()).collect().item())
+    known = labelled.filter(OWN & mine & pl.col("label").is_not_null()).select("id", "time", "label")
+    counts = rows.filter(mine).select(here=here.sum(), answered=answered.sum()).collect(engine="streaming")
+    labels = int(known.select(pl.len()).collect(engine="streaming").item())
     at_step, total = int(counts["here"][0]), int(counts["answered"][0])
     looked, required = rollout.looked, rollout.required
     if total + labels >= max(AGAIN * looked, 1):
         looked = total + labels
-        required = _required(mine, known, contract, champion)
+        required = _required(rows.filter(mine), known, contract, champion)
     return Evidence(
         rows=at_step,
         champion=None,
@@ -87,9 +89,8 @@ def _required(mine: pl.LazyFrame, known: pl.LazyFrame, contract: Contract, champ
     wanted = [requirement for requirement in contract.requirements if belongs(requirement, "canary")]
     if not wanted:
         return ()
-    good = mine.filter(pl.col("status") < 400).sort("time").tail(ROWS)
-    frame = good.join(known.select("id", "label").unique("id"), on="id", how="left", maintain_order="left").collect()
-    service = _service(mine.filter(ANSWER).select("latency_ms", "status").collect())
+    frame = _latest(mine.filter(pl.col("status") < 400), known)
+    service = _service(mine.filter(ANSWER).select("latency_ms", "status").collect(engine="streaming"))
     features = {name: name.removeprefix("x.") for name in frame.columns if name.startswith("x.")}
     values = frame.select(*features).rename(features)
     theirs = None
@@ -100,6 +101,17 @@ def _required(mine: pl.LazyFrame, known: pl.LazyFrame, contract: Contract, champ
         confidence=CONFIDENCE,
     )  # fmt: skip
     return tuple(map(_judged, wanted, found))
+
+
+def _latest(good: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
+    """The latest rows and the latest labelled ones, which may be older, with ``label`` where it is known."""
+    times = good.select("time").collect(engine="streaming")["time"]
+    cut = times.sort()[-ROWS] if len(times) > ROWS else None
+    truth = known.collect(engine="streaming").sort("time").tail(ROWS).unique("id").drop("time")
+    wanted = good
+    if cut is not None:
+        wanted = good.filter((pl.col("time") >= cut) | pl.col("id").is_in(truth["id"].implode()))
+    return wanted.collect(engine="streaming").join(truth, on="id", how="left", maintain_order="left")
 
 
 def predictions(frame: pl.DataFrame) -> Predictions:
@@ -165,17 +177,20 @@ def _service(answers: pl.DataFrame) -> dict[str, Estimate]:
 
 
 def _compared(rows: pl.LazyFrame, rollout: Rollout) -> tuple[Judged, ...]:
-    """Errors and latency since the rollout began, of the canary beside the champion's in the same time."""
+    """Errors and latency of the canary beside the champion's at this step.
+
+    Not of the steps before: their shares of the traffic were others, and a bad hour in one would be held against the
+    canary. When it gets everything there is nothing to compare with, and what is slow then may be the hour.
+    """
     mine = (pl.col("role") == "canary") & (pl.col("version") == rollout.version)
     theirs = (pl.col("role") == "champion") & (pl.col("version") == rollout.champion)
-    # at the last step the champion answers nothing, and what is slow then may be the hour, not the version
-    answers = rows.filter(ANSWER & (mine | theirs)).select(
+    answers = rows.filter(ANSWER & (pl.col("time") >= rollout.since) & (mine | theirs)).select(
         "latency_ms", mine=mine, error=pl.col("status") >= 500, good=pl.col("status") < 400
     )
     quantiles = answers.filter(~pl.col("mine") & pl.col("good")).select(
         median=pl.col("latency_ms").quantile(0.5), slow=pl.col("latency_ms").quantile(0.99)
     )
-    before = quantiles.collect().row(0)
+    before = quantiles.collect(engine="streaming").row(0)
     limits = [None if value is None else max(SLOWER * value, value + SLOWER_MS) for value in before]
     late = [pl.lit(None) if limit is None else pl.col("latency_ms") > limit for limit in limits]
     counted = answers.group_by("mine").agg(
@@ -185,7 +200,7 @@ def _compared(rows: pl.LazyFrame, rollout: Rollout) -> tuple[Judged, ...]:
         median=(late[0] & pl.col("good")).sum(),
         slow=(late[1] & pl.col("good")).sum(),
     )
-    sides = {bool(row["mine"]): row for row in counted.collect().to_dicts()}
+    sides = {bool(row["mine"]): row for row in counted.collect(engine="streaming").to_dicts()}
     made = [_beside("errors", sides, "all", "error", "were errors of ours")]
     if limits[0] is not None and limits[1] is not None:
         made.append(_beside("typical latency", sides, "served", "median", f"took over {limits[0]:.3g} ms"))
