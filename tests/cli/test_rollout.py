@@ -53,6 +53,7 @@ def test_a_rollback_takes_the_canary_back_too(call_in: Call, own_shop: Path) -> 
     [
         (["shop", "3", "--steps", "25,5,100"], "--steps are rising percents that end at 100, such as 5,25,100"),
         (["shop", "3", "--steps", "5,50"], "--steps are rising percents that end at 100"),
+        (["shop", "3", "--minimum-rows", "0"], "--minimum-rows is a number of rows from 1 on"),
         (["shop", "3", "--hold", "soon"], "--hold is a span of time such as 90s, 10m"),
         (["shop", "3", "--abort", "--status"], "Choose one of --abort, --status and --detach"),
         (["shop", "1"], "shop/1 is the champion already"),
@@ -82,10 +83,16 @@ def test_a_promotion_meanwhile_stops_it_and_a_run_does_not_promote(call_in: Call
     done = call_in("promote", "shop", "4", where=own_shop)
     assert done.code == 2
     assert "shop/4 cannot become champion: version 3 is being rolled out" in done.err
-    assert call_in("promote", "shop", "4", "--override", "the champion leaks", where=own_shop).code == 0
-    done = call_in("rollout", "shop", "3", "--hold", "1s", where=own_shop)
-    assert done.code == 1
+    done = call_in("promote", "shop", "4", "--override", "the champion leaks", where=own_shop)
+    assert (done.code, done.out.splitlines()[0]) == (0, "The rollout of shop/3 is aborted.")
+    done = call_in("rollout", "shop", "--status", where=own_shop)
     assert "version 4 is champion, so what was measured against version 1 no longer counts" in done.out
+    call_in("rollout", "shop", "3", "--detach", where=own_shop)
+    done = call_in("promote", "shop", "3", where=own_shop)
+    assert (done.code, done.out.splitlines()[0]) == (0, "The rollout of shop/3 is done.")
+    with Workspace.open(own_shop) as place:
+        rules = [(rule.canary, rule.percent) for rule in place.ledger.endpoints.history("shop")]
+    assert rules == [(3, 5), (None, 0)] * 2
 
 
 def test_in_the_foreground_it_follows_until_the_end(call_in: Call, own_shop: Path) -> None:

@@ -49,6 +49,8 @@ def rollout(
 
     if abort + status + detach > 1:
         raise InputError("Choose one of --abort, --status and --detach.")
+    if minimum_rows is not None and minimum_rows < 1:
+        raise InputError(f"--minimum-rows is a number of rows from 1 on; got {minimum_rows}.")
     with opened(workspace) as place:
         if abort:
             found: Rollout | None = rolling.abort(place, name, reason=reason)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from mainspring.core.errors import InputError, NotFound, Refused, StoreError, quote
 from mainspring.operate.remedy import paused
 from mainspring.operate.rollout.document import KIND, as_value, keep_earlier, of_value, running
-from mainspring.operate.rollout.plan import Decision, Evidence, Rollout, Status, advance
+from mainspring.operate.rollout.plan import Decision, Evidence, Rollout, Status, advance, overtaken
 from mainspring.registry import Registry
 
 if TYPE_CHECKING:
@@ -123,6 +123,16 @@ def outlook(workspace: Workspace, contract: Contract, model: str, *, gather: Gat
         return None
     evidence = _gathered(workspace, contract, current, gather or _logged)
     return advance(current, _settled(workspace, current, evidence), workspace.clock.now())
+
+
+def settle(workspace: Workspace, model: str) -> Rollout | None:
+    """End a rollout that somebody overtook by changing the champion or the traffic. None where there is none to end."""
+    with workspace.ledger.together():
+        current = running(workspace.ledger.states, model)
+        if current is None:
+            return None
+        decision = overtaken(current, _settled(workspace, current, Evidence(rows=0, champion=None)))
+        return None if decision is None else _end(workspace, current, decision)
 
 
 def abort(workspace: Workspace, model: str, *, reason: str = "") -> Rollout:

@@ -136,8 +136,8 @@ def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision:
     """What comes next. Pure: the same rollout, evidence and time always give the same decision."""
     if rollout.status != "running":
         return Decision("hold", f"the rollout is {rollout.status}")
-    if overtaken := _overtaken(rollout, evidence):
-        return overtaken
+    if settled := overtaken(rollout, evidence):
+        return settled
     if evidence.unloadable:
         return Decision("roll back", f"an endpoint cannot load it: {evidence.unloadable}", ("load",))
     held = max(now - rollout.since, timedelta())  # a clock that went back holds a step longer, never shorter
@@ -158,8 +158,8 @@ def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision:
     return Decision("finish", kept)
 
 
-def _overtaken(rollout: Rollout, evidence: Evidence) -> Decision | None:
-    """Whether somebody else has settled the matter."""
+def overtaken(rollout: Rollout, evidence: Evidence) -> Decision | None:
+    """The decision where somebody else has settled the matter, None where nobody has."""
     if evidence.champion == rollout.version:
         return Decision("finish", "somebody made it the champion meanwhile")
     if evidence.champion != rollout.champion:
