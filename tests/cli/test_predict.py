@@ -259,3 +259,23 @@ def test_lists_go_to_parquet_but_not_to_csv(call_in: Call, shop: Path, fresh: Pa
     out = tmp_path / "scored.parquet"
     assert call_in("predict", "shop", str(tmp_path / "rows.parquet"), "-o", str(out), where=shop).code == 0
     assert_scored(pl.read_parquet(out), shop, rows)
+
+
+def test_what_is_told_of_an_endpoint_makes_sense(call_in: Call, shop: Path, fresh: Path) -> None:
+    for words, message in (
+        (("--url", "localhost:8000"), "is no address of an endpoint. Expected one such as http://127.0.0.1:8000"),
+        (
+            ("--url", "http://127.0.0.1:9", "--token", "hush"),
+            "Expected --token env:NAME or file:PATH, not a token itself",
+        ),
+        (("--url", "http://127.0.0.1:9", "--token", "env:NOT_THERE"), "the environment variable NOT_THERE is not set"),
+        (("--url", "http://127.0.0.1:9", "--token", "file:not/there"), "There is no token: not/there cannot be read"),
+        (("--url", "http://127.0.0.1:9", "--concurrency", "0"), "--concurrency must be at least 1, got 0"),
+        (("--token", "env:HOME"), "--token and --any-version are for an endpoint: name it with --url"),
+    ):
+        done = call_in("predict", "shop", "new.csv", *words, where=shop)
+        assert (done.code, done.out) == (2, "")
+        assert message in done.err
+        assert "hush" not in done.err
+    done = call_in("predict", "shop@challenger", "new.csv", "--url", "http://127.0.0.1:9", where=shop)
+    assert "An endpoint answers with the version that it serves" in done.err

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from mainspring.cli._model import ModelName, bundle_and_version
+from mainspring.cli._model import ModelName  # noqa: TC001  # the parser reads these annotations
+from mainspring.cli._scoring import Through, scoring_of
 from mainspring.cli._workspace import Json, Where  # noqa: TC001  # the parser reads these annotations
 from mainspring.core.errors import InputError, listed
 
@@ -48,6 +49,7 @@ def predict(
     force: Annotated[
         bool, Parameter(negative=(), help="Start anew in a folder begun with another model or input.")
     ] = False,
+    through: Through = Through(),  # noqa: B008  # frozen
     workspace: Where = None,
     json: Json = False,
 ) -> int | None:
@@ -57,15 +59,11 @@ def predict(
     where it was, each row once. Every row comes back; what breaks the contract is told in the column ``flags``, and a
     row that the contract rejects has no prediction. A file has that column only where there is something to tell.
 
-    With --json what was done is told as one object; without -o the predictions are in it.
+    With --url an endpoint scores them, and each row brings ``prediction_id``, by which its label can be sent, and
+    ``model_version``. With --json what was done is told as one object; without -o the predictions are in it.
     """
     folder = _folder(output, file, partition_rows)
-    bundle, name, version = bundle_and_version(model, workspace)
-    from mainspring.serve.batch.local import LocalScoring
-
-    scoring = LocalScoring(bundle, name=name, version=version)
-    told: dict[str, object] = {"model": model, "version": version}
-    told |= {"digest": bundle.digest, "form": bundle.manifest.form}
+    scoring, told = scoring_of(model, workspace, through)
     try:
         if folder is not None:
             return _in_parts(scoring, file, folder, partition_rows, told, force=force, json=json)
@@ -98,7 +96,7 @@ def _in_parts(
     file: str,
     folder: Path,
     partition_rows: int | None,
-    told: dict[str, object],
+    told: dict[str, Any],
     *,
     force: bool,
     json: bool,
@@ -124,7 +122,7 @@ def _in_parts(
     return NOTHING_SCORED if found.rejected == found.rows else None
 
 
-def _at_once(scoring: Scoring, file: str, path: Path | None, told: dict[str, object], *, json: bool) -> int | None:
+def _at_once(scoring: Scoring, file: str, path: Path | None, told: dict[str, Any], *, json: bool) -> int | None:
     from time import perf_counter
 
     from mainspring.cli._output import emit_json, err
