@@ -40,6 +40,8 @@ def one(values: Any, **declared: Any) -> dict[str, RuleResult]:
         ([17, 18, 120, 121, None], {"type": "integer", "maximum": 120}, "maximum", 4, 1, [3]),
         ([1.0, NAN, 9.0], {"type": "number", "maximum": 5.0}, "maximum", 2, 1, [2]),  # NaN is missing, not large
         ([1.0, NAN, None], {"type": "number", "nullable": False}, "nulls", 3, 2, [1, 2]),
+        (["1", "NaN", None], {"type": "number", "nullable": False}, "nulls", 3, 2, [1, 2]),
+        ([1.0, 2.0**63], {"type": "category", "categories": ("1",)}, "categories", 2, 1, [1]),  # no integer writes it
         ([1.0, INF, -INF], {"type": "number"}, "finite", 3, 2, [1, 2]),
         ([1.0, 1.5], {"type": "integer"}, "type", 2, 1, [1]),
         (["1", "x", None], {"type": "integer"}, "type", 3, 1, [1]),

@@ -70,8 +70,11 @@ def rules(column: Column, dtype: pl.DataType, *, repetitive: bool = False) -> It
         broken=unreadable,
         suspected=None if unreadable is None else unreadable.any(),
     )
-    missing = raw.is_null() | raw.is_nan() if dtype.is_float() else raw.is_null()
-    some_missing = (raw.null_count() > 0) | raw.is_nan().any() if dtype.is_float() else raw.null_count() > 0
+    missing, some_missing = raw.is_null(), raw.null_count() > 0
+    number = raw if dtype.is_float() else values if column.type == "number" and dtype == pl.String else None
+    if number is not None:  # a text may say NaN too
+        missing |= number.is_nan().fill_null(value=False)
+        some_missing |= number.is_nan().any()
     if not column.nullable:
         yield Rule(
             column=column.name, name="nulls", reason=f"{column.name} is missing", broken=missing, suspected=some_missing
