@@ -6,8 +6,12 @@ import asyncio
 import errno
 import os
 import shutil
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
+
+import pytest
 
 from mainspring.serve.log import spool
 from mainspring.serve.log.record import decode, encode
@@ -18,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
 
 SCHEMA = Schema(version=1, features=(Feature("a", "number"),), classes=("n", "y"))
 
@@ -192,3 +195,48 @@ def test_a_torn_tail_is_cut_wherever_it_is_torn(tmp_path: Path) -> None:
     path.write_bytes(damaged)
     assert [position for _, position in spool.read(path)][-1] == len(start)
     assert decode(record(3)).id == "id-3"
+
+
+FULL = """
+import resource, sys, time
+from pathlib import Path
+from mainspring.serve.log.writer import LogWriter
+from tests.serve.log.test_writer import SCHEMA, record
+
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+writer = LogWriter(Path(sys.argv[1]), model="shop", source="test", interval=0.01, roll=60, queue=30_000)
+writer.declare(SCHEMA)
+resource.setrlimit(resource.RLIMIT_FSIZE, (5_000, hard))  # the system itself refuses what goes beyond
+longest = 0.0
+for number in range(1_000):
+    began = time.perf_counter()
+    writer.append(record(number))
+    longest = max(longest, time.perf_counter() - began)
+    time.sleep(0.0005)
+full = writer.status()
+assert full.failed > 0, full
+assert "File too large" in full.error, full
+assert full.written > 10, full
+assert writer.dropped == full.dropped
+assert 0 < full.dropped == 1_000 - full.accepted, full
+assert longest < 0.1, longest
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+assert writer.flush(), writer.status()
+assert writer.append(record(1_000)) > 0
+assert writer.close()
+after = writer.status()
+assert after.error is None and after.synced == after.accepted == full.accepted + 1, after
+print(after.accepted)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no limits on files")
+def test_a_disk_that_is_really_full_costs_no_prediction_and_only_what_the_queue_cannot_hold(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", FULL, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / "shop").iterdir()
+    found = kept(folder)
+    assert len(found) == int(done.stdout)
+    assert len(set(found)) == len(found)
+    assert found == sorted(found, key=lambda each: int(each[3:]))
+    assert found[-1] == "id-1000"

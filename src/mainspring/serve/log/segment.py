@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mainspring.ledger.ports.segments import SegmentKind
     from mainspring.store import Store
 
-ROWS = 250_000
+ROWS = 125_000
 """No segment has more rows, so that whoever reads one whole knows what memory that takes."""
 ROW_GROUP = 65_536
 TIME_OF: dict[SegmentKind, str] = {"predictions": "time", "labels": "about"}

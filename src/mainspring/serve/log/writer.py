@@ -20,6 +20,7 @@ from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.lock import FileLock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mainspring.serve.log.schema import Schema
@@ -218,18 +219,8 @@ class LogWriter:
             schemas = list(self._schemas.items())
             wanted = self.is_durable or last or bool(self._waiting)
         ticket = self._written + len(self._taken)
-        file = self._file
-        try:
-            while self._taken:
-                self._write(schemas)
-            roll = last or file.age() >= self._roll or file.size >= LARGEST_SPOOL or file.asked_to_roll()
-            if roll or wanted or file.unsynced_for() >= self._sync:
-                self._settle()
-            if roll:
-                file.finish()
-            error = None
-        except Exception as failure:  # whatever it is, it must not reach a prediction
-            error = str(failure) or type(failure).__name__
+        error = _failure(lambda: self._write_all(schemas))
+        error = _failure(lambda: self._keep(wanted=wanted, last=last)) or error
         with self._guard:
             self._error = error
             if error is not None:
@@ -237,6 +228,19 @@ class LogWriter:
                 self._refused = ticket
         self._answer()
         return error is None
+
+    def _write_all(self, schemas: list[tuple[int, bytes]]) -> None:
+        while self._taken:
+            self._write(schemas)
+
+    def _keep(self, *, wanted: bool, last: bool) -> None:
+        """Sync what was written, and finish the spool, where it is time."""
+        file = self._file
+        roll = last or file.age() >= self._roll or file.size >= LARGEST_SPOOL or file.asked_to_roll()
+        if roll or wanted or file.unsynced_for() >= self._sync:
+            self._settle()
+        if roll:
+            file.finish()
 
     def _write(self, schemas: list[tuple[int, bytes]]) -> None:
         """Write one frame of what was taken."""
@@ -386,6 +390,15 @@ class _File:
         self._handle, self._path, self._schemas = handle, path, {}
         self.size, self._began, self._is_dirty = len(spool.MAGIC), time.monotonic(), False
         return handle
+
+
+def _failure(work: Callable[[], None]) -> str | None:
+    """Why the *work* failed, None where it did not: whatever it was, it must not reach a prediction."""
+    try:
+        work()
+    except Exception as error:
+        return str(error) or type(error).__name__
+    return None
 
 
 def _resolve(answers: list[tuple[asyncio.Future[bool], bool]]) -> None:
