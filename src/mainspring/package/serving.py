@@ -93,7 +93,7 @@ def part(model: Model, rows: pl.DataFrame, answers: Array, holdout: pl.DataFrame
     """
     seen = None if model.classes is None else [int(place) for place in model.estimator.classes_]
     value = {
-        "rows": [{name: _json(cell) for name, cell in row.items()} for row in rows.head(ROWS).to_dicts()],
+        "rows": [{name: json_value(cell) for name, cell in row.items()} for row in rows.head(ROWS).to_dicts()],
         "answers": answers[:ROWS].tolist(),
         "typical": _typical(model, holdout, contract),
         "seen": seen,
@@ -112,14 +112,14 @@ def _typical(model: Model, holdout: pl.DataFrame, contract: Contract) -> dict[st
         if codec.column in contract.personal or known.is_empty():
             continue
         if isinstance(codec, CategoryCodec) or known.dtype == pl.Boolean:
-            usual[codec.column] = _json(known.mode().sort()[0])
+            usual[codec.column] = json_value(known.mode().sort()[0])
         elif isinstance(codec, NumberCodec) and known.dtype.is_numeric():
             middle = known.median()
             usual[codec.column] = round(middle) if known.dtype.is_integer() else middle  # type: ignore[arg-type]
     return usual
 
 
-def _json(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """A cell as the JSON value by which a client would send it."""
     if isinstance(value, timedelta):
         return value / timedelta(seconds=1)

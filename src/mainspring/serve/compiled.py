@@ -37,6 +37,7 @@ class Compiled:
     def __init__(self, fields: Sequence[Field], *, entity: str | None = None) -> None:
         """Compile the *fields*; *entity* names the column that says whom a row is about."""
         self.fields = tuple(fields)
+        self.entity_name = entity
         places = {field.name: place for place, field in enumerate(fields)}
         slots: list[Any] = []
         for place, field in enumerate(fields):
@@ -52,6 +53,7 @@ class Compiled:
         typed: Any = msgspec.defstruct("Row", slots, rename=rename, gc=False)
         several = msgspec.defstruct("Rows", [("rows", list[typed])])
         self.row: Callable[[bytes], Any] = self._decoder(typed)
+        self._typed_rows: Any = list[typed]
         self.rows: Callable[[bytes], list[Any]] = self._decoder(list[typed])
         self.wrapped: Callable[[bytes], Any] = self._decoder(several)
         self.width = sum(len(field.codec.outputs) for field in fields if field.codec is not None)
@@ -59,6 +61,13 @@ class Compiled:
         attribute = "entity" if entity is not None and entity not in places else f"f{places.get(entity or '', -1)}"
         self.entity: Callable[[Any], Any] = _no_entity if entity is None else _reader(attribute)
         self.values: Callable[[Any], tuple[Any, ...]] = _values(len(self.fields))
+
+    def convert(self, rows: list[Any]) -> list[Any]:
+        """Typed rows of *rows* that were decoded already. Raises msgspec.MsgspecError as the decoders do."""
+        if not self.is_quick:
+            _declined(b"")
+        typed: list[Any] = msgspec.convert(rows, self._typed_rows)
+        return typed
 
     def _decoder(self, kind: Any) -> Callable[[bytes], Any]:
         return msgspec.json.Decoder(kind).decode if self.is_quick else _declined

@@ -87,7 +87,9 @@ class Served:
         self.width = self.compiled.width
         self.pace = Pace(0.0, 0.0)
         self._labels = [msgspec.json.encode(label).decode() for label in self.classes or ()]
-        self._one = self._templates()
+        start = f'{{"id":"%s","model":{_escaped(_json(name))},"version":{version},"prediction":'
+        self._bare = f"{start}%s}}"
+        self._one = self._templates(start)
         threshold = self.model.threshold
         self._threshold = 0.5 if threshold is None else threshold
 
@@ -166,12 +168,13 @@ class Served:
 
     def answer(self, identity: str, value: Any, scores: list[float] | None, flags: str | None) -> str:
         """The JSON object that answers one row."""
-        if scores is None:
-            text = repr(value) if isinstance(value, float) and math.isfinite(value) else _json(value)
-            body = self._one[0] % (identity, text)
-        else:
-            classes = self.classes or ()
+        classes = self.classes
+        if classes is not None and scores is not None and math.isfinite(scores[0]):
             body = self._one[classes.index(value)] % (identity, *scores)
+        elif isinstance(value, float) and math.isfinite(value):
+            body = self._bare % (identity, repr(value))
+        else:
+            body = self._bare % (identity, _json(value))
         if flags is None:
             return body
         return f'{body[:-1]},"flags":{_json(flags.split(","))}}}'
@@ -193,6 +196,13 @@ class Served:
             body["flags"] = {str(row): flag.split(",") for row, flag in enumerate(flags) if flag is not None}
         return msgspec.json.encode(body)
 
+    def fallback(self, said: str | float) -> Any:
+        """What a declared fallback is as a prediction of this version: the class that is written so, or the number."""
+        for label in self.classes or ():
+            if said in (label, _json(label), str(label)):
+                return label
+        return float(said) if self.classes is None else said
+
     @cached_property
     def schema(self) -> Schema:
         """What the prediction log says of this version."""
@@ -207,12 +217,9 @@ class Served:
         names = list(dict.fromkeys([*self.model.features, *codecs]))
         return [Field(name, declared.get(name), codecs.get(name), typical.get(name)) for name in names]
 
-    def _templates(self) -> list[str]:
-        """The answer to one row with its id, and its number or its probabilities, still to be put in."""
-        start = f'{{"id":"%s","model":{_escaped(_json(self.name))},"version":{self.version},"prediction":'
-        if self.classes is None:
-            return [f"{start}%s}}"]
-        names = [_json(label if isinstance(label, str) else _json(label)) for label in self.classes]
+    def _templates(self, start: str) -> list[str]:
+        """For each class the answer that predicts it, with its id and the probabilities still to be put in."""
+        names = [_json(label if isinstance(label, str) else _json(label)) for label in self.classes or ()]
         chances = ",".join(f"{_escaped(name)}:%r" for name in names)
         return [f'{start}{_escaped(label)},"probabilities":{{{chances}}}}}' for label in self._labels]
 

@@ -1,0 +1,222 @@
+"""The ASGI application of one worker: routes, who may ask, and answers. No framework."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mainspring.serve.endpoint import Endpoint
+from mainspring.serve.exchange import Gone, Reply, Request, unkept
+from mainspring.serve.guard import Guard, is_loopback
+from mainspring.serve.journal import journal
+from mainspring.serve.lane import Lane
+from mainspring.serve.problem import Problem, busy
+from mainspring.serve.reply import PREDICT, refusal
+from mainspring.serve.routes import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from mainspring.serve.endpoint import Asked
+    from mainspring.serve.log.writer import LogWriter
+    from mainspring.serve.meter import Tally
+    from mainspring.serve.served import Scored
+    from mainspring.serve.settings import Settings
+    from mainspring.serve.telemetry import Telemetry
+
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+
+SMALL = 64
+"""So many rows of a quick model are scored on the loop; more go to a thread."""
+SMALL_BODY = 64 * 1024
+
+
+class App:
+    """One worker's application. `mainspring.serve.protocol` asks it for the lane and the bounds.
+
+    ``held`` are the bytes of bodies that are being received, ``head`` begins every answer of the quick lane, and
+    ``grace`` is how long an idle connection is kept when the worker ends.
+    """
+
+    def __init__(self, settings: Settings, *, log: LogWriter | None = None) -> None:
+        """Made before there is an event loop; `start` is called when there is one."""
+        self.settings = settings
+        self.limits = settings.limits
+        self.endpoint = Endpoint(settings.limits, log=log)
+        self.tally: Tally = self.endpoint.tally
+        extra = [route for route in (settings.health_route,) if route]
+        self.guard = Guard(token=settings.token, hosts=settings.hosts, open_routes=extra)
+        self.routes = Routes(self)
+        self.telemetry: Telemetry | None = None
+        self.held = 0
+        self.jobs = 0
+        self.grace = 0.5
+        self.is_ending = False
+        self.head = b""
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="scoring")
+        self.lane: Lane
+        self.connections: set[Any] = set()
+        self.tick()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Open the quick lane on *loop*."""
+        self.lane = Lane(self.endpoint, loop, self.pool)
+
+    def tick(self) -> None:
+        """What is due once a second: the date, clients that keep us waiting, connections nobody uses."""
+        date = formatdate(time.time(), usegmt=True)
+        self.head = f"HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-type: application/json\r\n".encode()
+        now = time.perf_counter()
+        for connection in list(self.connections):
+            problem = connection.overdue(now)
+            if problem is not None:
+                self.tally.request("(none)", 408, now - connection.begun)
+                connection.refuse(problem)
+            elif connection.is_idle(now):
+                connection.transport.close()
+
+    def is_traced(self, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether this request is to be traced, which the quick lane does not do."""
+        return self.telemetry is not None and self.telemetry.is_sampled(headers)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope["method"], scope["path"], scope["query_string"], {}, started=time.perf_counter())
+        traced = self.telemetry is not None and scope.get("mainspring.traced", False)
+        trace = self.telemetry.begin(request, scope["headers"]) if traced and self.telemetry is not None else None
+        try:
+            reply = await self._reply(request, scope["headers"], receive)
+        except Gone:
+            return
+        except Problem as problem:
+            self.endpoint.refused(problem)
+            reply = _refused(problem, request)
+        except Exception as error:  # a boundary: whatever happens, the client gets an answer and we go on
+            journal().error("request failed", route=request.route, error=f"{type(error).__name__}: {error}")
+            reply = _refused(Problem(500, "The request failed here. The server's log says why."), request)
+        self.tally.request(request.route, reply.status, time.perf_counter() - request.started)
+        if trace is not None:
+            trace.end(reply.status, request.route)
+        await _send(send, request, reply)
+        journal().debug("request", method=request.method, route=request.route, status=reply.status)
+
+    async def _reply(self, request: Request, headers: list[tuple[bytes, bytes]], receive: Receive) -> Reply:
+        self.guard.check(request.method.encode("latin-1"), request.path, headers)
+        request.headers = dict(headers)
+        given = request.headers.get(b"x-request-id", b"")
+        request.identity = given.decode("ascii", "replace") if 0 < len(given) <= 128 and given.isascii() else ""
+        handler = self.routes.find(request)
+        if request.method in ("POST", "PUT", "PATCH", "DELETE"):
+            if request.headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
+                raise Problem(415, "Compressed bodies are not taken: send the body as it is.")
+            request.body = await self._body(receive)
+        return await handler(request)
+
+    async def _body(self, receive: Receive) -> bytes:
+        """The whole body. The connection bounds its size and its time; outside of a connection of ours this does."""
+        chunks: list[bytes] = []
+        size = 0
+        async with asyncio.timeout(self.limits.timeout + 5):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Gone
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > self.limits.body:
+                    raise Problem(413, f"The body is too large: at most {self.limits.body:,} bytes are taken.")
+                chunks.append(chunk)
+                if not message.get("more_body", False):
+                    return b"".join(chunks)
+
+    async def work(
+        self,
+        request: Request,
+        read: Callable[[], Asked],
+        render: Callable[[Asked, Scored], Any],
+        *,
+        size: int,
+    ) -> tuple[Asked, Any, bool]:
+        """Read rows, score and render them, count and log; (what was asked, what was rendered, whether it is kept).
+
+        Large bodies, *size* in bytes, and slow models go to a thread, of whose work only so much may wait.
+        """
+        endpoint = self.endpoint
+        live = endpoint.live()
+
+        def whole() -> tuple[Asked, Scored, Any]:
+            asked = read()
+            scored = endpoint.score(asked)
+            return asked, scored, render(asked, scored)
+
+        if size <= SMALL_BODY and not any(served.pace.is_slow for served in live.versions.values()):
+            asked, scored, rendered = whole()
+        else:
+            asked, scored, rendered = await self._apart(whole)
+        ticket = endpoint.record(asked, scored, time.perf_counter() - request.started)
+        log = endpoint.log
+        kept = log is None or not log.is_durable or await log.durable(ticket)
+        return asked, rendered, kept
+
+    async def _apart(self, work: Callable[[], Any]) -> Any:
+        """Do *work* on the scoring thread, within the time a request may take."""
+        if self.jobs >= self.limits.jobs:
+            raise busy()
+        self.jobs += 1
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self.pool, work)
+            return await asyncio.wait_for(asyncio.shield(future), self.limits.timeout)
+        except TimeoutError:
+            raise Problem(
+                504, f"The request took longer than {self.limits.timeout:g} seconds: send fewer rows.", retry_after=1
+            ) from None
+        finally:
+            self.jobs -= 1
+
+    async def predict(self, request: Request) -> Reply:
+        """``POST /predict``."""
+        kind = request.content_type
+        if kind not in ("application/json", "text/json", ""):
+            raise Problem(415, f"Expected a body of application/json, got {kind}. CSV goes to /invocations.")
+        read = partial(self.endpoint.ask, request.body, request.identity)
+        _, body, kept = await self.work(request, read, self.endpoint.render, size=len(request.body))
+        return Reply(body, headers=unkept(kept))
+
+
+def names_of(host: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The names under which an endpoint on *host* may be called.
+
+    On the loopback only its own names, so that no page on the web can reach it by a name of its own. On another address
+    a token is needed, and any name will do unless some are given.
+    """
+    if is_loopback(host):
+        return ("localhost", "127.0.0.1", "::1", host, *allowed)
+    return (host, "localhost", "127.0.0.1", "::1", *allowed) if allowed else ()
+
+
+def _refused(problem: Problem, request: Request) -> Reply:
+    route = request.path if request.route == "(none)" else request.route
+    status, body, _ = refusal(problem, route if route != PREDICT else PREDICT)
+    return Reply(body, status, headers=problem.headers)
+
+
+async def _send(send: Send, request: Request, reply: Reply) -> None:
+    headers = [
+        (b"content-type", reply.kind.encode("latin-1")),
+        (b"content-length", str(len(reply.body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+        *((name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in reply.headers.items()),
+    ]
+    if request.identity:
+        headers.append((b"x-request-id", request.identity.encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    body = b"" if request.method == "HEAD" else reply.body
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,77 @@
+"""``POST /labels``: the truth about predictions, as it becomes known."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from mainspring.core.errors import MainspringError
+from mainspring.serve.exchange import Reply
+from mainspring.serve.journal import journal
+from mainspring.serve.problem import Problem, busy
+
+if TYPE_CHECKING:
+    from mainspring.serve.app import App
+    from mainspring.serve.exchange import Request
+    from mainspring.workspace import Workspace
+
+
+async def take(app: App, request: Request) -> Reply:
+    """Keep the labels in the body: one object, a list, or ``{"labels": [...]}``, each with an id or an entity.
+
+    Raises Problem 400 for what is no such JSON, 413 for too many, 422 for a label that cannot be taken, 501 where this
+    endpoint has no workspace to keep them in.
+    """
+    where = app.settings.workspace
+    if where is None:
+        raise Problem(501, "This endpoint keeps no labels: it was started without a workspace.")
+    rows = _rows(request.body)
+    if len(rows) > app.limits.rows:
+        raise Problem(413, f"There are {len(rows):,} labels; at most {app.limits.rows:,} are taken at once.")
+    if app.jobs >= app.limits.jobs:
+        raise busy()
+    app.jobs += 1
+    try:
+        counts = await asyncio.to_thread(_keep, where, app.settings.model, rows)
+    except MainspringError as error:
+        if isinstance(error, ValueError):
+            raise Problem(422, str(error)) from None
+        journal().error("labels not kept", error=str(error))
+        raise Problem(503, "The labels could not be kept: try again.", retry_after=5) from None
+    finally:
+        app.jobs -= 1
+    app.tally.count("labels", counts["rows"])
+    return Reply(msgspec.json.encode(counts))
+
+
+def _rows(body: bytes) -> list[Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except RecursionError:
+        raise Problem(400, "The body is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"The body is not JSON: {str(error) or 'it is empty'}.") from None
+    if isinstance(value, dict) and isinstance(value.get("labels"), list):
+        value = value["labels"]
+    elif isinstance(value, dict):
+        value = [value]
+    if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
+        raise Problem(400, 'Expected a label such as {"id": "…", "label": …}, or a list of them.')
+    return value
+
+
+def _keep(where: str, model: str, rows: list[Any]) -> dict[str, int]:
+    from mainspring.serve.labels import add
+
+    return asdict(add(_workspace(where), model, rows, source="http"))
+
+
+@lru_cache(maxsize=1)
+def _workspace(where: str) -> Workspace:
+    from mainspring.workspace import Workspace
+
+    return Workspace.open(where, create=False)

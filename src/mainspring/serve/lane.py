@@ -1,0 +1,292 @@
+"""The quick lane: one row of JSON in, one answer out, without the framework between.
+
+Rows that arrive in one turn of the event loop are scored together, which costs hardly more than scoring one; nobody
+waits for others to come. A slow model is scored on a thread, and the rows that come meanwhile are its next turn.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from mainspring.serve.endpoint import UNREADABLE, Asked
+from mainspring.serve.log.identity import new_id
+from mainspring.serve.log.record import encode
+from mainspring.serve.meter import BOUNDS, Histogram
+from mainspring.serve.problem import Problem, busy
+from mainspring.serve.reply import PREDICT, refusal
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+    from concurrent.futures import Executor
+
+    from mainspring.serve.endpoint import Endpoint
+    from mainspring.serve.log.record import Role
+    from mainspring.serve.served import Scored, Served
+    from mainspring.serve.traffic import Deployment
+
+TURN = 64
+"""So many rows are scored at once at most on the loop."""
+LOST = b"x-mainspring-log: lost\r\n"
+"""Tells in durable mode that the answer could not be put on the disk."""
+
+
+class Connection(Protocol):
+    """Who asked."""
+
+    def answer(self, status: int, body: bytes, headers: bytes = b"") -> None:
+        """Send the answer."""
+
+
+class Item(NamedTuple):
+    """A row that waits for its turn."""
+
+    connection: Connection
+    identity: str
+    entity: Any
+    body: bytes
+    started: float
+    request: str
+    echo: bytes
+
+
+class Queue:
+    """The rows that wait for one version."""
+
+    def __init__(self, served: Served, role: Role, capacity: int) -> None:
+        """Hold at most *capacity* rows."""
+        import numpy as np
+
+        self.served, self.role, self.capacity = served, role, capacity
+        self.items: list[Item] = []
+        self.matrix = np.empty((capacity, served.width), np.float32)
+        self.view = self.matrix.data.cast("B") if self.matrix.size else memoryview(bytearray())
+        self.step = 4 * served.width
+        self.is_slow = served.pace.is_slow
+        self.is_at_work = False
+
+
+class Lane:
+    """The quick lane of one worker."""
+
+    def __init__(self, endpoint: Endpoint, loop: asyncio.AbstractEventLoop, pool: Executor) -> None:
+        """Score for *endpoint* on *loop*; slow models in *pool*."""
+        self.endpoint = endpoint
+        self._loop = loop
+        self._pool = pool
+        self._live: Deployment | None = None
+        self._queues: dict[int, Queue] = {}
+        self._champion: Queue | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many rows wait."""
+        return sum(len(queue.items) for queue in self._queues.values())
+
+    def take(self, connection: Connection, body: bytes, started: float, request: str, echo: bytes) -> None:
+        """Answer the row in *body* soon; *echo* is a header line to send back."""
+        live = self.endpoint.deployment
+        if live is not self._live:
+            self._follow(live)
+        queue = self._champion
+        if live is None or queue is None or live.fallback is not None:
+            self._plainly(connection, body, started, request, echo)
+            return
+        identity = new_id()
+        try:
+            compiled = queue.served.compiled
+            typed = compiled.row(body)
+            entity = compiled.entity(typed)
+            if live.is_split:
+                queue = self._chosen(live, identity if entity is None else str(entity))
+                if queue.served is not live.champion:
+                    compiled = queue.served.compiled
+                    typed = compiled.row(body)
+            waiting = len(queue.items)
+            if waiting >= queue.capacity:
+                self._refuse(connection, busy(), started, echo)
+                return
+            compiled.into(typed, queue.view, waiting * queue.step)
+        except UNREADABLE:
+            self._plainly(connection, body, started, request, echo)
+            return
+        queue.items.append(Item(connection, identity, entity, body, started, request, echo))
+        if waiting == 0 and not queue.is_at_work:
+            self._loop.call_soon(self._turn, queue)
+        elif waiting + 1 == queue.capacity and not queue.is_slow:
+            self._turn(queue)
+
+    def settle(self) -> None:
+        """Answer at once whoever waits and can be answered without a thread."""
+        for queue in self._queues.values():
+            if queue.items and not queue.is_slow:
+                self._turn(queue)
+
+    def _follow(self, live: Deployment | None) -> None:
+        """Make queues for the versions that are live now; those before keep theirs until they are empty."""
+        self._live = live
+        self._queues = {number: queue for number, queue in self._queues.items() if queue.items or queue.is_at_work}
+        self._champion = None if live is None else self._queue(live.champion, "champion")
+
+    def _chosen(self, live: Deployment, key: str) -> Queue:
+        served, role = live.choose(key)
+        return self._queue(served, role)
+
+    def _queue(self, served: Served, role: Role) -> Queue:
+        queue = self._queues.get(id(served))
+        if queue is None or queue.role != role:
+            capacity = self.endpoint.limits.queue if served.pace.is_slow else TURN
+            queue = self._queues[id(served)] = Queue(served, role, capacity)
+        return queue
+
+    def _turn(self, queue: Queue) -> None:
+        """Score and answer all that waits in *queue*."""
+        items = queue.items
+        if not items:
+            return
+        queue.items = []
+        matrix = queue.matrix[: len(items)]
+        if queue.is_slow:
+            queue.is_at_work = True
+            task = self._loop.create_task(self._slowly(queue, items, matrix.copy()))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        start = time.perf_counter()
+        try:
+            scored = queue.served.score_each(matrix)
+        except Exception as error:  # whatever a library raises, the connections must be answered
+            self._failed(items, error)
+            return
+        self._answer(queue, items, scored, start)
+
+    async def _slowly(self, queue: Queue, items: list[Item], matrix: Any) -> None:
+        start = time.perf_counter()
+        try:
+            scored = await self._loop.run_in_executor(self._pool, queue.served.score_each, matrix)
+        except Exception as error:
+            self._failed(items, error)
+        else:
+            self._answer(queue, items, scored, start)
+        queue.is_at_work = False
+        self._turn(queue)
+
+    def _answer(self, queue: Queue, items: list[Item], scored: Scored, start: float) -> None:
+        """Count, log and send the answers of one turn."""
+        endpoint, served, role = self.endpoint, queue.served, queue.role
+        log, shadows, answer = endpoint.log, endpoint.shadows, served.answer
+        now, clock = time.perf_counter(), time.time_ns() // 1000
+        histogram = self._count(queue, len(items), now - start)
+        counts, version, ticket = histogram.counts, served.version, 0
+        scores: Sequence[list[float] | None] = scored.scores or [None] * len(items)
+        replies: list[tuple[Item, bytes, int]] = []
+        for item, value, chances in zip(items, scored.values, scores, strict=True):
+            latency = now - item.started
+            counts[bisect_left(BOUNDS, latency)] += 1
+            histogram.total += latency
+            if log is not None:
+                entity = item.entity
+                ticket = log.append(
+                    encode(
+                        item.identity, clock, version, role, entity if entity is None else str(entity), item.body,
+                        value, chances, int(latency * 1e6), 200, None, item.request or item.identity,
+                    )
+                )  # fmt: skip
+            data = answer(item.identity, value, chances, None).encode()
+            if log is not None and log.is_durable:
+                replies.append((item, data, ticket))
+            else:
+                item.connection.answer(200, data, item.echo)
+            if shadows is not None and role == "champion":
+                matrix = queue.matrix[:0]
+                shadows.offer(Asked(served, role, item.identity, item.request, 0, matrix, item.entity, item.body))
+        if replies:
+            self._later(self._when_kept(replies))
+
+    def _count(self, queue: Queue, rows: int, seconds: float) -> Histogram:
+        """Count a turn; the histogram of latencies, in which each is still to be counted."""
+        tally = self.endpoint.tally
+        key = (PREDICT, 200)
+        tally.requests[key] = tally.requests.get(key, 0) + rows
+        tally.scored(queue.served.version, queue.role, rows, seconds)
+        found = tally.latency.get(PREDICT)
+        if found is None:
+            found = tally.latency[PREDICT] = Histogram()
+        return found
+
+    async def _when_kept(self, replies: list[tuple[Item, bytes, int]]) -> None:
+        """Answer when the records are on the disk; where it refuses them, answer all the same and say so."""
+        log = self.endpoint.log
+        for item, data, ticket in replies:
+            kept = log is None or await log.durable(ticket)
+            item.connection.answer(200, data, item.echo if kept else item.echo + LOST)
+
+    def _plainly(self, connection: Connection, body: bytes, started: float, request: str, echo: bytes) -> None:
+        """What the quick way does not take: several rows, odd forms of values, values that break the contract."""
+        endpoint = self.endpoint
+        live = endpoint.deployment
+        if live is not None and any(served.pace.is_slow for served in live.versions.values()):
+            self._later(self._plainly_slow(connection, body, started, request, echo))
+            return
+        try:
+            asked = endpoint.ask(body, request)
+            scored = endpoint.score(asked)
+            data = endpoint.render(asked, scored)
+        except Exception as error:
+            self._refuse(connection, error, started, echo)
+            return
+        self._done(connection, asked, scored, data, started, echo)
+
+    async def _plainly_slow(
+        self, connection: Connection, body: bytes, started: float, request: str, echo: bytes
+    ) -> None:
+        endpoint = self.endpoint
+        try:
+            asked = endpoint.ask(body, request)
+            if len(self._tasks) > endpoint.limits.queue:
+                raise busy()
+            scored = await self._loop.run_in_executor(self._pool, endpoint.score, asked)
+            data = endpoint.render(asked, scored)
+        except Exception as error:
+            self._refuse(connection, error, started, echo)
+            return
+        self._done(connection, asked, scored, data, started, echo)
+
+    def _done(
+        self, connection: Connection, asked: Asked, scored: Scored, data: bytes, started: float, echo: bytes
+    ) -> None:
+        endpoint = self.endpoint
+        latency = time.perf_counter() - started
+        endpoint.tally.request(PREDICT, 200, latency)
+        ticket = endpoint.record(asked, scored, latency)
+        if endpoint.log is not None and endpoint.log.is_durable:
+            item = Item(connection, asked.identity, None, b"", started, "", echo)
+            self._later(self._when_kept([(item, data, ticket)]))
+        else:
+            connection.answer(200, data, echo)
+
+    def _refuse(self, connection: Connection, error: Exception, started: float, echo: bytes) -> None:
+        problem = error if isinstance(error, Problem) else self._unforeseen(error)
+        self.endpoint.refused(problem)
+        self.endpoint.tally.request(PREDICT, problem.status, time.perf_counter() - started)
+        status, body, headers = refusal(problem, PREDICT)
+        connection.answer(status, body, headers + echo)
+
+    def _failed(self, items: list[Item], error: Exception) -> None:
+        problem = self._unforeseen(error)
+        for item in items:
+            self._refuse(item.connection, problem, item.started, item.echo)
+
+    def _unforeseen(self, error: Exception) -> Problem:
+        from mainspring.serve.journal import journal
+
+        journal().error("prediction failed", error=f"{type(error).__name__}: {error}")
+        return Problem(500, "The model could not score the request. The server's log says why.")
+
+    def _later(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

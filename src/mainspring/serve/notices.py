@@ -1,0 +1,169 @@
+"""What the workspace is told of an endpoint: its state, incidents of kind service, and the log's spools brought in.
+
+Nothing here may stop the endpoint: a ledger that is gone is a line in the log.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from mainspring.core.errors import Refused
+from mainspring.serve.journal import journal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from threading import Event
+
+    from mainspring.ledger.ports.incidents import Incident
+    from mainspring.serve.wire import LogTrouble
+    from mainspring.workspace import Workspace
+
+KIND = "serve"
+"""The kind of the ledger's state; its key is the model's name."""
+REFUSED, LOST, STUCK = "version refused", "prediction log", "log not compacted"
+ATTEMPTS = 5
+PATIENCE = 10.0
+
+
+class Notices:
+    """Tells one workspace of one model's endpoint."""
+
+    def __init__(self, open_workspace: Callable[[], Workspace], model: str) -> None:
+        """The workspace is asked for when there is something to tell."""
+        self._open = open_workspace
+        self._model = model
+        self._guard = threading.Lock()
+        self._dropped = 0
+        self._compacting: threading.Thread | None = None
+
+    def state(self, address: str, facts: dict[str, Any], refused: dict[int, str]) -> None:
+        """Say how the endpoint at *address* is, and which versions are *refused*."""
+        with self._quietly("state not kept"):
+            workspace = self._open()
+            told = {str(version): reason for version, reason in refused.items()}
+            self._put(workspace, lambda endpoints: {**endpoints, address: facts}, told)
+
+    def ended(self, address: str, model: str, *, is_logged: bool) -> None:
+        """The endpoint at *address* answers no more; what it logged is brought in."""
+        with self._quietly("state not kept"):
+            workspace = self._open()
+            self._put(workspace, lambda endpoints: {name: each for name, each in endpoints.items() if name != address})
+        if self._compacting is not None:
+            self._compacting.join(PATIENCE)
+        if is_logged:
+            with self._quietly("log not compacted"):
+                from mainspring.serve.log.compact import compact
+
+                compact(self._open(), model)
+
+    def refused(self, version: int, reason: str, *, kept: int | None) -> None:
+        """Open an incident for a version that cannot serve, or add to the one that is open."""
+        with self._quietly("incident not opened"):
+            workspace = self._open()
+            stays = "nothing is served" if kept is None else f"{self._model}/{kept} goes on serving"
+            summary = f"{self._model}/{version} is refused by the endpoint; {stays}: {reason}"
+            self._incident(workspace, REFUSED, summary, {"version": version, "kept": kept, "reason": reason})
+
+    def serves(self, version: int) -> None:
+        """A version is live: if it had been refused, that is over."""
+        with self._quietly("incident not closed"):
+            workspace = self._open()
+            found = self._found(workspace, REFUSED)
+            if found is not None and found.details.get("version") == version:
+                workspace.ledger.incidents.close(found.id, text=f"{self._model}/{version} is served now.")
+
+    def log(self, trouble: LogTrouble) -> None:
+        """A worker's prediction log is in trouble, or well again."""
+        with self._quietly("incident not opened"):
+            workspace = self._open()
+            found = self._found(workspace, LOST)
+            if trouble.error is None and trouble.dropped <= self._dropped:
+                if found is not None:
+                    workspace.ledger.incidents.close(found.id, text="The prediction log is written again.")
+                return
+            self._dropped = max(self._dropped, trouble.dropped)
+            error = trouble.error or "the queue was full"
+            journal().error("prediction log", error=error, dropped=trouble.dropped)
+            summary = (
+                f"The prediction log of {self._model} cannot be written ({error}); requests are answered all the same, "
+                f"{trouble.dropped} predictions were not logged"
+            )
+            self._incident(workspace, LOST, summary, {"error": error, "dropped": trouble.dropped})
+
+    def compact(self, model: str, stop: Event) -> None:
+        """Bring the spools in every few seconds, on a thread of its own, until *stop*."""
+        self._compacting = threading.Thread(target=self._compact, args=(model, stop), name="compaction", daemon=True)
+        self._compacting.start()
+
+    def _compact(self, model: str, stop: Event) -> None:
+        _yield_to_others()
+        from mainspring.serve.log.compact import follow
+
+        stuck = False
+
+        def told(result: object) -> None:
+            nonlocal stuck
+            failed = isinstance(result, Exception)
+            if failed == stuck:
+                return
+            stuck = failed
+            with self._quietly("incident not opened"):
+                workspace = self._open()
+                if failed:
+                    summary = f"The prediction log of {self._model} waits in its spools: {result}"
+                    self._incident(workspace, STUCK, summary, {"error": str(result)})
+                elif (found := self._found(workspace, STUCK)) is not None:
+                    workspace.ledger.incidents.close(found.id, text="The spools are brought in again.")
+
+        follow(self._open(), model, stop, told=told)
+
+    def _put(
+        self, workspace: Workspace, change: Callable[[dict[str, Any]], dict[str, Any]], refused: Any = None
+    ) -> None:
+        states = workspace.ledger.states
+        for _ in range(ATTEMPTS):
+            state = states.get(KIND, self._model)
+            value = dict(state.value) if state is not None else {}
+            value["endpoints"] = change(dict(value.get("endpoints", {})))
+            if refused is not None:
+                value["refused"] = refused
+            try:
+                states.put(KIND, self._model, value, expected=0 if state is None else state.revision)
+            except Refused:
+                continue  # another endpoint of this model has written meanwhile
+            return
+
+    def _incident(self, workspace: Workspace, cause: str, summary: str, details: dict[str, Any]) -> None:
+        incidents = workspace.ledger.incidents
+        found = self._found(workspace, cause)
+        if found is None:
+            incidents.open(model=self._model, kind="service", summary=summary, details={"cause": cause, **details})
+        elif found.details.get("version") != details.get("version") or found.details.get("error") != details.get(
+            "error"
+        ):
+            incidents.append(found.id, kind="signal", text=summary, data=details)
+            incidents.update(found.id, summary=summary, details=details)
+
+    def _found(self, workspace: Workspace, cause: str) -> Incident | None:
+        """The open incident of this cause."""
+        every = workspace.ledger.incidents.search(model=self._model, kind="service", status="open")
+        return next((incident for incident in every if incident.details.get("cause") == cause), None)
+
+    @contextmanager
+    def _quietly(self, event: str) -> Iterator[None]:
+        with self._guard:
+            try:
+                yield
+            except Exception as error:  # whatever the ledger's trouble is, the endpoint goes on
+                journal().error(event, error=f"{type(error).__name__}: {error}")
+
+
+def _yield_to_others() -> None:
+    """Let this thread, and those of the libraries that it loads, have what processor time the workers leave."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)

@@ -1,0 +1,318 @@
+"""HTTP on one connection: uvicorn's protocol with a quick lane, and with bounds on what a client may cost.
+
+`POST /predict` with a small body does not become an ASGI task: it goes to `mainspring.serve.lane` from the parser's
+own callbacks, which costs a third. Everything else is uvicorn's, except that heads have a size, that what is being
+received has a deadline, and that bodies together hold no more memory than they may.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mainspring.serve.problem import Problem, busy
+from mainspring.serve.reply import JSON, PREDICT, refusal, status_line
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from mainspring.serve.app import App
+
+QUICK = 64 * 1024
+"""A body up to so many bytes may take the quick lane."""
+LINGER = 2.0
+"""So many seconds what a refused client still sends is thrown away, so that it reads why it was refused."""
+LONGEST_ID = 128
+_OK = status_line(200)
+_KINDS = (b"application/json", b"text/json")
+
+
+class Http(HttpToolsProtocol):
+    """One connection. See the module."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        """As uvicorn makes it; the app is ours."""
+        super().__init__(*arguments, **settings)
+        self.ours: App = self.config.app  # type: ignore[assignment]
+        self.limits = self.ours.limits
+        self.begun = 0.0  # when the request that is being received began; 0 while none is
+        self.rested = time.perf_counter()  # since when nothing has been asked
+        self.in_head = False
+        self.keep = True
+        self._head = 0
+        self._got = 0
+        self._reserved = 0
+        self._chunks: list[bytes] | None = None
+        self._waiting = False
+        self._length = 0
+        self._deferred: tuple[Any, Any] | None = None
+        self._known: list[tuple[bytes, bytes]] = []
+        self._request = ""
+        self._echo = b""
+        self._lingering = False
+
+    # what the event loop says
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self.ours.tally.count("refused_connections")
+            self.refuse(busy("There are too many connections: try again."))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give back what was reserved."""
+        self._release()
+        self._chunks = None
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse, and look after what the rest of the request may cost."""
+        if self._lingering:
+            return
+        super().data_received(data)
+        if self.begun and not self._lingering:
+            self._received_in_part(len(data))
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: read no more of its requests either."""
+        super().pause_writing()
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        super().resume_writing()
+        if not self.flow.read_paused and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def shutdown(self) -> None:
+        """Finish what was asked; where nothing was, wait a moment for what may be on its way."""
+        self.keep = False
+        if self._waiting or self._is_at_work():
+            if self._is_at_work():
+                self.cycle.keep_alive = False
+        elif self.begun == 0:
+            self.loop.call_later(self.ours.grace, self._close_if_idle)
+
+    # what the parser says
+
+    def on_message_begin(self) -> None:
+        """A request begins. What ASGI needs to know of it is put together only if it gets there."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self.in_head = True
+        self.begun = time.perf_counter()
+        self._head = self._got = 0
+
+    def on_headers_complete(self) -> None:
+        """Choose the way."""
+        self.in_head = False
+        if self._lingering:
+            return
+        traced = self.ours.telemetry is not None and self.ours.is_traced(self.headers)
+        if self.url == b"/predict" and not traced and self._is_quick():
+            self._chunks = []
+            return
+        if not self._fits():
+            return
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
+        self.scope["mainspring.traced"] = traced  # type: ignore[typeddict-unknown-key]
+        super().on_headers_complete()
+        if not self.keep:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._chunks is not None:
+            self._chunks.append(body)
+        elif not self._lingering:
+            self._got += len(body)
+            needed = self._got if self._got > QUICK else 0
+            if self._got > self.limits.body:
+                self.refuse(self._too_large())
+            elif needed <= self._reserved or self._reserve(needed - self._reserved):
+                super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is here."""
+        chunks, self._chunks = self._chunks, None
+        started, self.begun = self.begun, 0.0
+        self.rested = started
+        if chunks is None:
+            if not self._lingering:
+                super().on_message_complete()
+            return
+        if self._reserved:
+            self._release()
+        self._waiting = True
+        body = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        self.ours.lane.take(self, body, started, self._request, self._echo)
+
+    def on_response_complete(self) -> None:
+        """An answer of the app is out."""
+        self._release()
+        self.rested = time.perf_counter()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """What came is not HTTP."""
+        self.ours.tally.request("(none)", 400, 0.0)
+        self.refuse(Problem(400, msg))
+
+    # answers
+
+    def answer(self, status: int, body: bytes, headers: bytes = b"") -> None:
+        """Send the answer to the request that took the quick lane, and go on with what came behind it."""
+        self._waiting = False
+        transport = self.transport
+        if transport.is_closing():
+            return
+        head = self.ours.head if status == 200 else status_line(status) + self.ours.head[len(_OK) :]
+        if not self.keep:
+            headers += b"connection: close\r\n"
+        transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (head, headers, len(body), body))
+        if not self.keep:
+            transport.close()
+        elif self._deferred is not None:
+            cycle, app = self._deferred
+            self._deferred = None
+            super()._start_asgi_task(cycle, app)
+
+    def refuse(self, problem: Problem) -> None:
+        """Say no, take nothing more of this connection, and close it when what was said can have been read."""
+        if self._lingering or self.transport.is_closing():
+            return
+        self._lingering = True
+        self.begun, self._chunks = 0.0, None
+        self._release()
+        if self._is_at_work():
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        route = getattr(self, "url", b"").split(b"?")[0].decode("latin-1")
+        status, body, headers = refusal(problem, route)
+        self.transport.write(
+            b"%b%b%bconnection: close\r\ncontent-length: %d\r\n\r\n%b"
+            % (status_line(status), JSON, headers, len(body), body)
+        )
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER, self.transport.close)
+
+    def overdue(self, now: float) -> Problem | None:
+        """What is to be said to a client that keeps us waiting; None where it does not."""
+        limits = self.limits
+        if (
+            self.begun
+            and not self.flow.read_paused
+            and now - self.begun > (limits.head_timeout if self.in_head else limits.timeout)
+        ):
+            what = "headers" if self.in_head else "body"
+            return Problem(408, f"The request's {what} did not arrive in time.")
+        return None
+
+    def is_idle(self, now: float) -> bool:
+        """Whether nothing was asked for so long that the connection may go."""
+        return not (self._waiting or self.begun or self._is_at_work()) and now - self.rested > self.limits.keep_alive
+
+    # how it is done
+
+    def _is_at_work(self) -> bool:
+        """Whether the app is answering a request of this connection."""
+        cycle: Any = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if self._waiting:
+            self._deferred = (cycle, app)  # answers keep the order of their requests
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _is_quick(self) -> bool:
+        """Whether the request may take the quick lane. What its headers say is remembered for the next one."""
+        if self._waiting or self.parser.get_method() != b"POST" or self.parser.get_http_version() != "1.1":
+            return False
+        if self._is_at_work():
+            return False
+        if self._known and self.headers == self._known:
+            return True
+        self._request, self._echo = "", b""
+        length = -1
+        for name, value in self.headers:
+            if name == b"content-length":
+                length = int(value) if value.isdigit() and len(value) < 10 else -1
+            elif name == b"content-type":
+                if value.split(b";")[0].strip().lower() not in _KINDS:
+                    return False
+            elif name == b"x-request-id":
+                if not 0 < len(value) <= LONGEST_ID or not value.isascii():
+                    return False
+                self._request, self._echo = value.decode(), b"x-request-id: " + value + b"\r\n"
+            elif name in (b"transfer-encoding", b"expect", b"upgrade", b"content-encoding"):
+                return False
+        if not 0 <= length <= QUICK:
+            return False
+        try:
+            self.ours.guard.check(b"POST", PREDICT, self.headers)
+        except Problem:
+            return False  # the app says it
+        self.keep = self.keep and self.parser.should_keep_alive()
+        self._known = [] if self._request else self.headers
+        self._length = length
+        return True
+
+    def _fits(self) -> bool:
+        """Whether the body may come; where not, it is said."""
+        for name, value in self.headers:
+            if name == b"content-length" and value.isdigit():
+                length = int(value)
+                if length > self.limits.body:
+                    self.refuse(self._too_large(length))
+                    return False
+                return length <= QUICK or self._reserve(length)
+        return True
+
+    def _too_large(self, length: int | None = None) -> Problem:
+        given = "" if length is None else f" of {length:,} bytes"
+        return Problem(
+            413,
+            f"The body{given} is too large: at most {self.limits.body:,} bytes are taken. Send the rows in parts, "
+            "or raise --max-body.",
+        )
+
+    def _received_in_part(self, received: int) -> None:
+        """Bound what the rest of the head may be, and account for a body that is still coming."""
+        if self.in_head:
+            self._head += received
+            if self._head > self.limits.head:
+                self.refuse(Problem(431, f"The request's headers are larger than {self.limits.head:,} bytes."))
+        elif self._chunks is not None and not self._reserved:
+            self._reserve(self._length)
+
+    def _reserve(self, size: int) -> bool:
+        """Take so many bytes of what all bodies may hold together; where too few are left, say so."""
+        if self.ours.held + size > self.limits.bodies:
+            self.ours.tally.count("refused_bodies")
+            self.refuse(busy("Too many large requests are being received: try again."))
+            return False
+        self.ours.held += size
+        self._reserved += size
+        return True
+
+    def _release(self) -> None:
+        self.ours.held -= self._reserved
+        self._reserved = 0
+
+    def _close_if_idle(self) -> None:
+        if not self._is_at_work() and not self._waiting and self.begun == 0 and not self.transport.is_closing():
+            self.transport.close()

@@ -1,0 +1,109 @@
+"""Versions that are asked and never answer: scored after the answer, on a thread of their own, many rows at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from mainspring.serve.endpoint import UNREADABLE, Asked, record_of
+from mainspring.serve.problem import Problem
+from mainspring.serve.rows import judge
+
+if TYPE_CHECKING:
+    from mainspring.serve.log.writer import LogWriter
+    from mainspring.serve.served import Served
+
+WAITING = 1_000
+"""So many requests wait at most; beyond that they are passed over and counted."""
+REST = 0.005
+
+
+class Shadows:
+    """Asks the shadow versions what the champion was asked. Nothing that goes wrong here reaches an answer.
+
+    ``asked`` and ``failed`` count rows by version; ``passed_over`` counts requests that came too fast.
+    """
+
+    def __init__(self, log: LogWriter | None) -> None:
+        """Write what they say to *log*."""
+        self.versions: tuple[Served, ...] = ()
+        self.asked: dict[int, int] = {}
+        self.failed: dict[int, int] = {}
+        self.passed_over = 0
+        self._log = log
+        self._waiting: deque[Asked] = deque()
+        self._wake = threading.Event()
+        threading.Thread(target=self._run, name="shadows", daemon=True).start()
+
+    def offer(self, asked: Asked) -> None:
+        """Take note of a request that was answered. Never waits."""
+        if not self.versions:
+            return
+        if len(self._waiting) >= WAITING:
+            self.passed_over += 1
+            return
+        self._waiting.append(asked)
+        self._wake.set()
+
+    @property
+    def waiting(self) -> int:
+        """How many requests are to be asked yet."""
+        return len(self._waiting)
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            time.sleep(REST)  # others gather, and whoever was answered is not held up by this thread
+            while self._waiting:
+                asked = self._waiting.popleft()
+                for served in self.versions:
+                    self._ask(served, asked)
+
+    def _ask(self, served: Served, asked: Asked) -> None:
+        start = time.perf_counter()
+        try:
+            shadow = _as_asked(served, asked)
+            scored = served.score(shadow.matrix)
+            if self._log is not None:
+                self._log.append(record_of(shadow, scored, time.perf_counter() - start))
+        except Exception:  # a boundary: a shadow may do whatever it likes but disturb
+            self.failed[served.version] = self.failed.get(served.version, 0) + asked.count
+        else:
+            self.asked[served.version] = self.asked.get(served.version, 0) + asked.count
+
+
+def _as_asked(served: Served, asked: Asked) -> Asked:
+    """The same rows as *served* takes them. Its contract may be another one than the champion's."""
+    import numpy as np
+
+    features: Any = asked.features
+    flags = None
+    if isinstance(features, bytes):
+        try:
+            typed = served.compiled.rows(features) if asked.rows else [served.compiled.row(features)]
+            matrix = served.matrix(typed)
+            return _made(served, asked, matrix, features, None)
+        except UNREADABLE:
+            import msgspec
+
+            found = msgspec.json.decode(features)
+            rows = found if asked.rows else [found]
+    else:
+        names = [field.name for field in asked.served.fields]
+        rows = [dict(zip(names, row, strict=True)) for row in (features if asked.rows else [features])]
+    try:
+        judged = judge(served.fields, rows)
+    except Problem as problem:
+        raise ValueError(str(problem)) from problem
+    matrix = np.array(judged.numbers, np.float32).reshape(len(rows), served.width)
+    flags = judged.flags
+    return _made(served, asked, matrix, judged.sent if asked.rows else judged.sent[0], flags)
+
+
+def _made(served: Served, asked: Asked, matrix: Any, features: Any, flags: list[str | None] | None) -> Asked:
+    return Asked(
+        served, "shadow", asked.identity, asked.request, asked.rows, matrix, asked.entity, features, flags
+    )  # fmt: skip
