@@ -35,6 +35,7 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("graph", "mainspring.cli.graph:graph", "Draw the pipeline as text or Mermaid.", _BUILD),
     ("backtest", "mainspring.cli.backtest:backtest", "Rehearse history: a static model beside the loop.", _BUILD),
     ("predict", "mainspring.cli.predict:predict", "Score a file or a pipe with a model.", _RELEASE),
+    ("serve", "mainspring.cli.serve:serve", "Answer predictions over HTTP.", _RELEASE),
     ("verify", "mainspring.cli.verify:verify", "Check that a packaged model predicts as at training.", _RELEASE),
     ("promote", "mainspring.cli.promote:promote", "Make a version the champion.", _RELEASE),
     ("rollout", "mainspring.cli.rollout:rollout", "Put a version live step by step.", _RELEASE),
