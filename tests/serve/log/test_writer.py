@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.serve.log import spool
+from mainspring.serve.log import writer as module
 from mainspring.serve.log.record import decode, encode
 from mainspring.serve.log.schema import Feature, Schema
 from mainspring.serve.log.writer import DROPPED, LogWriter
@@ -68,6 +69,18 @@ def test_every_record_is_kept_once_in_order_with_its_schema(tmp_path: Path) -> N
     assert (status.accepted, status.written, status.synced, status.dropped, status.failed) == (300, 300, 300, 0, 0)
     assert len(spool.spools(writer.folder)) >= 3
     assert kept(writer.folder) == [f"id-{number}" for number in range(300)]
+
+
+def test_no_spool_is_larger_than_compaction_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LARGEST_SPOOL", 2_000)
+    monkeypatch.setattr(module, "_FRAME", 500)
+    with open_writer(tmp_path, roll=60) as writer:
+        for number in range(200):
+            writer.append(record(number))
+    sizes = [path.stat().st_size for path in spool.spools(writer.folder)]
+    assert len(sizes) >= 4
+    assert max(sizes) < 2_700
+    assert kept(writer.folder) == [f"id-{number}" for number in range(200)]
 
 
 def test_spools_are_for_their_owner_alone(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,7 @@ FOLDER = "spool"
 """In the workspace's folder: the spools of all models."""
 READ = "spool"
 """The kind of the ledger's state that says how far a source's spools were read."""
-TOGETHER = 100_000
+TOGETHER = 50_000
 """From so many rows on what was read is written before more is read."""
 
 _LOCK = "compact.lock"
@@ -114,19 +114,27 @@ def compact(workspace: Workspace, model: str, *, patience: float = 10.0, everyth
     compacting for *patience* seconds, StoreError or LedgerError where the log cannot be written: the spools then stay.
     """
     began = time.monotonic()
-    folder = spool_root(workspace) / spool.escape(model)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with FileLock(folder / _LOCK) as lock:
-        while not lock.take():
-            if time.monotonic() > began + patience:
-                raise Refused(f"Another process is compacting the log of {model}. Try again in a moment.")
-            time.sleep(0.05)
+    with locked(workspace, model, patience=patience) as folder:
         done = _Compactor(workspace, model, folder).run()
         done.merged += merge.small_ones(workspace, model, everything=everything)
         done.expired += merge.expired(workspace, model)
         merge.clear(workspace, model)
     done.seconds = time.monotonic() - began
     return done
+
+
+@contextmanager
+def locked(workspace: Workspace, model: str, *, patience: float = 10.0) -> Iterator[Path]:
+    """Be the only one who changes the files of the log of *model*; gives the folder of its spools."""
+    folder = spool_root(workspace) / spool.escape(model)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    until = time.monotonic() + patience
+    with FileLock(folder / _LOCK) as lock:
+        while not lock.take():
+            if time.monotonic() > until:
+                raise Refused(f"Another process is compacting the log of {model}. Try again in a moment.")
+            time.sleep(0.05)
+        yield folder
 
 
 def follow(

@@ -31,7 +31,8 @@ BATCH = 256 * 1024
 """Bytes in the queue that are written without waiting for the interval."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
-LARGEST_SPOOL = 16 * 1024 * 1024
+LARGEST_SPOOL = 8 * 1024 * 1024
+"""Compaction holds one spool in memory: a larger one is finished before its time."""
 _FRAME = 1024 * 1024
 _PATIENCE = 0.25
 
@@ -232,11 +233,14 @@ class LogWriter:
     def _write_all(self, schemas: list[tuple[int, bytes]]) -> None:
         while self._taken:
             self._write(schemas)
+            if self._file.size >= LARGEST_SPOOL:
+                self._settle()
+                self._file.finish()
 
     def _keep(self, *, wanted: bool, last: bool) -> None:
         """Sync what was written, and finish the spool, where it is time."""
         file = self._file
-        roll = last or file.age() >= self._roll or file.size >= LARGEST_SPOOL or file.asked_to_roll()
+        roll = last or file.age() >= self._roll or file.asked_to_roll()
         if roll or wanted or file.unsynced_for() >= self._sync:
             self._settle()
         if roll:
