@@ -91,3 +91,11 @@ def test_the_examples_in_docstrings_are_run() -> None:
     assert "src" in settings["testpaths"]
     found = doctest.DocTestFinder().find(importlib.import_module("mainspring.core.errors"))
     assert sum(len(test.examples) for test in found) >= 4
+
+
+def test_the_version_is_the_one_of_the_distribution() -> None:
+    from importlib.metadata import version
+
+    import mainspring
+
+    assert mainspring.__version__ == version("mainspring")

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from mainspring.core.version import VERSION
+
 if TYPE_CHECKING:
     from mainspring.contract import Contract
     from mainspring.core.errors import MainspringError
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from mainspring.project import Project
     from mainspring.workspace import Workspace
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 _HOMES = {
     "Contract": "mainspring.contract",

@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mainspring import __version__
 from mainspring.contract.metric import primary
 from mainspring.core.digest import digest_text
 from mainspring.core.errors import NotFound
 from mainspring.core.progress import progress
+from mainspring.core.version import VERSION
 
 if TYPE_CHECKING:
     from mainspring.flow.result import FlowResult
@@ -56,7 +56,7 @@ def released(project: Project, result: FlowResult) -> Released | None:
         "model": result.outputs[model].digest,
         "split": result.outputs[split].digest,
         "contract": digest_text(json.dumps(project.contract.as_dict(), sort_keys=True, default=str)),
-        "mainspring": __version__,
+        "mainspring": VERSION,
     }
     key = digest_text("\n".join(["mainspring release 1", *(f"{name}\t{parts[name]}" for name in sorted(parts))]))
     done = _remembered(result, key, project) or _register(project, result, model, split, key, parts)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App, Group
 
-from mainspring import __version__
+from mainspring.core.version import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LOOK = Group.create_ordered("Look back")
 app = App(
     name="mainspring",
     help="Keep machine-learning models true in production.",
-    version=__version__,
+    version=VERSION,
     help_format="markdown",
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # ours says that what was finished is kept

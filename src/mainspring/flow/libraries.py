@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mainspring import __version__
+from mainspring.core.version import VERSION
 from mainspring.project.installed import installed
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def our_libraries(module: str) -> Iterator[tuple[str, str]]:
     >>> dict(our_libraries("mainspring.core.errors"))
     {'mainspring': '...'}
     """
-    yield OURS, __version__
+    yield OURS, VERSION
     layer = module.split(".")[1] if "." in module else ""
     for name in COMPUTES_WITH.get(layer, ()):
         yield name, installed().version(name) or "not installed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mainspring import __version__
+from mainspring.core.version import VERSION
 from mainspring.serve.inference import DATATYPES, outputs_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def document(live: Deployment, settings: Settings) -> dict[str, Any]:
             "title": served.name,
             "version": str(served.version),
             "description": _description(served),
-            "x-mainspring": {"version": __version__, "digest": served.digest, "task": served.task},
+            "x-mainspring": {"version": VERSION, "digest": served.digest, "task": served.task},
         },
         "servers": [{"url": "/"}],
         "paths": paths,

@@ -109,9 +109,9 @@ class Routes:
         return _json({"status": "ok", "model": live.champion.name, "version": live.champion.version})
 
     async def _version(self, request: Request) -> Reply:
-        from mainspring import __version__
+        from mainspring.core.version import VERSION
 
-        return Reply(__version__.encode(), kind="text/plain; charset=utf-8")
+        return Reply(VERSION.encode(), kind="text/plain; charset=utf-8")
 
     async def _labels(self, request: Request) -> Reply:
         from mainspring.serve.labelling import take
@@ -142,9 +142,9 @@ class Routes:
     # Open Inference V2
 
     async def _server(self, request: Request) -> Reply:
-        from mainspring import __version__
+        from mainspring.core.version import VERSION
 
-        return _json({"name": "mainspring", "version": __version__, "extensions": inference.EXTENSIONS})
+        return _json({"name": "mainspring", "version": VERSION, "extensions": inference.EXTENSIONS})
 
     async def _live(self, request: Request) -> Reply:
         return _json({"live": True})

@@ -10,7 +10,7 @@ import os
 import random
 from typing import TYPE_CHECKING, Any
 
-from mainspring import __version__
+from mainspring.core.version import VERSION
 from mainspring.serve.journal import journal
 
 if TYPE_CHECKING:
@@ -59,13 +59,13 @@ class Telemetry:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
         named = os.environ.get("OTEL_SERVICE_NAME", f"mainspring-{model}")
-        resource = Resource.create({"service.name": named, "service.version": __version__})
+        resource = Resource.create({"service.name": named, "service.version": VERSION})
         self._traces = TracerProvider(resource=resource, sampler=ALWAYS_ON)  # what comes here has been sampled
         self._traces.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._metrics = MeterProvider(
             resource=resource, metric_readers=[PeriodicExportingMetricReader(OTLPMetricExporter())]
         )
-        self._tracer = self._traces.get_tracer("mainspring.serve", __version__)
+        self._tracer = self._traces.get_tracer("mainspring.serve", VERSION)
         self._model = model
         self._share = _share()
         self._tally = tally
@@ -101,7 +101,7 @@ class Telemetry:
         self._metrics.shutdown()
 
     def _observe(self, metrics: Any) -> None:
-        made = self._metrics.get_meter("mainspring.serve", __version__)
+        made = self._metrics.get_meter("mainspring.serve", VERSION)
         observation = metrics.Observation
         about = {"mainspring.model": self._model}
 
