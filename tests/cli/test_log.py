@@ -205,3 +205,12 @@ def test_labels_that_are_not_understood(call_in: Call, place: Path, arguments: l
     done = call_in("labels", "add", "other.csv", *arguments, *extra, where=place)
     assert (done.code, done.out) == (2, "")
     assert message in done.err
+
+
+def test_labels_before_anything_was_logged_are_held_against_the_registered_model(call_in: Call, own_shop: Path) -> None:
+    (own_shop / "early.csv").write_text(f"id,label\n{made_id(NOON)},true\n")
+    assert asked(call_in, own_shop, "labels", "add", "early.csv")["unknown"] == 1
+    (own_shop / "early.csv").write_text(f"id,label\n{made_id(NOON)},perhaps\n")
+    done = call_in("labels", "add", "early.csv", where=own_shop)
+    assert (done.code, done.out) == (2, "")
+    assert "Row 0: expected true or false as a label, got 'perhaps'" in done.err

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mainspring.serve.log.read import PredictionLog
     from mainspring.serve.log.schema import Kind
+    from mainspring.serve.log.shape import Shape
     from mainspring.workspace import Workspace
 
 STATE = "labels"
@@ -82,10 +83,9 @@ def add(
     All or nothing, also when the process is killed; taken again, all are duplicates. Raises InputError for a row that
     names no prediction, a time that cannot be read, or a label that cannot be one of this model's.
     """
-    from mainspring.serve.log import shape
     from mainspring.serve.log.read import TOLERANCE, PredictionLog
 
-    known = shape.of(workspace.ledger, model)
+    known = _shape(workspace, model)
     frame = _frame(rows)
     tidy, empty = _tidy(frame, workspace.clock.now(), known.label)
     if tidy.is_empty():
@@ -125,6 +125,28 @@ def count(workspace: Workspace, model: str, *, tolerance: timedelta | None = Non
         labelled=joined.select(pl.len()).collect(engine="streaming").item(),
         orphans=_unknown(log, distinct, tolerance=span),
     )
+
+
+def _shape(workspace: Workspace, model: str) -> Shape:
+    """What labels of *model* look like: as its log says, or where nothing was logged yet, its registered version."""
+    from mainspring.contract import Contract
+    from mainspring.registry import Registry
+    from mainspring.serve.log import shape
+    from mainspring.serve.log.schema import schema_of
+
+    known = shape.of(workspace.ledger, model)
+    if known.label is not None:
+        return known
+    registry = Registry(workspace)
+    version = registry.champion(model)
+    if version is None:
+        return known
+    bundle = registry.load(version)
+    contract = Contract.from_dict(bundle.json("contract.json"), source=f"{model}/{version.version}")
+    classes = bundle.json("model.json")["classes"]
+    schema = schema_of(contract, version=version.version, features=bundle.manifest.features, classes=classes)
+    shape.declare(workspace.ledger, model, schema)
+    return shape.of(workspace.ledger, model)
 
 
 def _take(

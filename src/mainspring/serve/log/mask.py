@@ -1,7 +1,8 @@
 """Personal values never reach the log: a text becomes a keyed hash, anything else is left out.
 
 The same text has the same hash within a workspace, so that people can still be told apart and labels find their
-predictions, but who does not have the key cannot try names until one fits.
+predictions, but who does not have the key cannot try names until one fits. Masking is the work of compaction: until
+then, for some seconds, the values stand in a spool that its owner alone can read.
 """
 
 from __future__ import annotations

@@ -46,14 +46,12 @@ def declare(ledger: Ledger, model: str, schema: Schema) -> None:
     """Take a version into the shape, before any of its predictions is in the log."""
     seen = {FEATURE + each.name: dtype(each.type) for each in schema.features}
     seen |= {SCORE + name: DTYPES["number"] for name in schema.classes or ()}
-    widen(ledger, model, {"prediction": dtype(schema.label), **seen}, schema)
+    with ledger.together():
+        widen(ledger, model, {"prediction": dtype(schema.label), **seen}, schema)
 
 
 def widen(ledger: Ledger, model: str, seen: Mapping[str, pl.DataType], *schemas: Schema) -> None:
-    """Take the columns *seen*, and what the *schemas* say, into the shape.
-
-    Belongs into the transaction that adds the rows. Raises Refused where somebody else changed it at the same time.
-    """
+    """Take the columns *seen*, and what the *schemas* say, into the shape. Call it in a block of `Ledger.together`."""
     state = ledger.states.get(STATE, model)
     before: dict[str, Any] = {} if state is None else state.value
     old = _types(before)
@@ -71,7 +69,7 @@ def widen(ledger: Ledger, model: str, seen: Mapping[str, pl.DataType], *schemas:
         "mixed": mixed,
     }
     if after != before:
-        ledger.states.put(STATE, model, after, expected=state.revision if state else 0)
+        ledger.states.put(STATE, model, after)
 
 
 def _shape(value: Mapping[str, Any]) -> Shape:
