@@ -18,7 +18,7 @@ import pytest
 from mainspring.core.errors import InputError, MainspringError, NotFound, Refused
 from mainspring.serve.batch.job import run
 from mainspring.serve.batch.local import LocalScoring
-from mainspring.serve.batch.source import CELLS, MOST_ROWS, open_source
+from mainspring.serve.batch.source import BYTES, CELLS, MOST_ROWS, open_source
 from mainspring.serve.log.lock import FileLock
 from tests.serve.batch.conftest import names, spoilt, table, together
 
@@ -336,9 +336,11 @@ def test_a_full_disk_keeps_what_is_finished(
 
 
 def test_pieces_are_as_large_as_memory_allows(tmp_path: Path) -> None:
-    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "narrow.parquet")
-    pl.DataFrame({f"x{place}": [1] for place in range(1_000)}).write_parquet(tmp_path / "wide.parquet")
+    pl.DataFrame({"x": range(1_000)}).write_parquet(tmp_path / "narrow.parquet")
+    pl.DataFrame({f"x{place}": range(100) for place in range(1_000)}).write_parquet(tmp_path / "wide.parquet")
+    pl.DataFrame({"x": [f"{place:05}" * 2_000 for place in range(64)]}).write_parquet(tmp_path / "long.parquet")
     assert open_source(str(tmp_path / "narrow.parquet")).rows_apiece() == MOST_ROWS
+    assert 2_000 < open_source(str(tmp_path / "long.parquet")).rows_apiece() <= BYTES // 10_000
     assert open_source(str(tmp_path / "wide.parquet")).rows_apiece() == CELLS // 1_000
 
 

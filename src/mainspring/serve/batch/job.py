@@ -61,7 +61,7 @@ def run(
 ) -> Summary:
     """Score every row of *source* into *folder*, each once, going on where an earlier call was stopped.
 
-    A part holds *partition_rows* rows (by default as many as keep a piece near 16 MB), the input's columns and behind
+    A part holds *partition_rows* rows (by default as many as keep it small in memory), the input's columns and behind
     them the scoring's. The memory needed is that of about three pieces.
 
     Raises Refused where the folder was begun with another model, input or size of parts and *force* does not say to

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".arrow", ".feather"})
 """What is taken for a table in a folder, also with .gz behind it. One named file may be called anything."""
-CELLS = 2_000_000
-"""A piece has at most so many cells, unless it is told how many rows to have: 16 MB as numbers."""
-MOST_ROWS = 250_000
+CELLS, BYTES, MOST_ROWS = 1_500_000, 32_000_000, 250_000
+"""A piece has at most so many cells, bytes and rows, unless it is told how many rows to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,11 @@ class Source:
     notes: tuple[str, ...] = ()
 
     def rows_apiece(self) -> int:
-        """How many rows a piece has where nobody says it: as many as keep its cells in bounds."""
-        return max(1, min(MOST_ROWS, CELLS // max(1, len(self.tables[0].columns))))
+        """How many rows a piece has where nobody says it: as many as keep it small in memory."""
+        known = [table for place, table in enumerate(self.tables) if place == 0 or table.is_open]
+        by_cells = min(CELLS // max(1, len(table.columns)) for table in known)
+        by_bytes = min(BYTES / max(1, table.row_bytes) for table in known)
+        return max(1, min(MOST_ROWS, by_cells, int(by_bytes)))
 
     def pieces(self, place: int, rows: int) -> Iterator[Piece]:
         """The pieces of the table at *place*, each of *rows* rows but the last. Tables never share one."""

@@ -38,6 +38,10 @@ class Table(Protocol):
         """The names of the columns."""
 
     @property
+    def row_bytes(self) -> float:
+        """What a row takes in memory, about."""
+
+    @property
     def is_open(self) -> bool:
         """Whether rows and columns are told without reading the rows."""
 
@@ -78,6 +82,13 @@ class ParquetTable:
     def columns(self) -> list[str]:
         """The names of the columns."""
         return list(self._file.schema_arrow.names)
+
+    @property
+    def row_bytes(self) -> float:
+        """What a row takes before it is compressed; a dictionary's values are counted once."""
+        metadata = self._file.metadata
+        groups = (metadata.row_group(place) for place in range(metadata.num_row_groups))
+        return float(sum(group.total_byte_size for group in groups)) / max(1, self.rows)
 
     @property
     def is_open(self) -> bool:
@@ -178,6 +189,11 @@ class WholeTable:
     def columns(self) -> list[str]:
         """The names of the columns."""
         return self._read[0].columns
+
+    @property
+    def row_bytes(self) -> float:
+        """What a row takes in memory."""
+        return self._read[0].estimated_size() / max(1, self.rows)
 
     @property
     def is_open(self) -> bool:
