@@ -54,6 +54,7 @@ class Follower:
         """
         wanted = self._origin.look()
         if wanted.champion is None:
+            self._origin.check()
             raise MainspringError(f"{self._name} has no version to serve.")
         slot = self._unpacked(wanted.champion)
         self._slots[slot.version] = slot

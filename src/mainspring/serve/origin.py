@@ -44,6 +44,9 @@ class Origin(Protocol):
     def look(self) -> Wanted:
         """What is to be live now. Cheap; raises MainspringError where it cannot be told."""
 
+    def check(self) -> None:
+        """Raise NotFound, with what there is instead, where there is nothing to serve."""
+
     def digest(self, version: int) -> str:
         """What identifies the bundle of a version."""
 
@@ -126,6 +129,9 @@ class Packed:
     def look(self) -> Wanted:
         """Always the same."""
         return Wanted(0, 1)
+
+    def check(self) -> None:
+        """There is something."""
 
     def digest(self, version: int) -> str:
         """The digest of its manifest."""

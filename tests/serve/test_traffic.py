@@ -1,0 +1,95 @@
+"""Who answers: the champion, the canary for its share of the keys, shadows never."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mainspring.serve.traffic import PARTS, place, takes
+from mainspring.workspace import Workspace
+from tests.serve import shop
+from tests.serve.live import client, serving, until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@given(key=st.text(), low=st.floats(0, 100), high=st.floats(0, 100))
+def test_whoever_the_canary_answers_stays_with_it_as_it_grows(key: str, low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    assert takes("m", low, key) <= takes("m", high, key)
+    assert takes("m", 100.0, key)
+    assert not takes("m", 0.0, key)
+
+
+def test_shares_are_kept_to_a_hundredth_of_a_percent() -> None:
+    keys = [f"customer {i}" for i in range(200_000)]
+    for percent in (0.5, 5.0, 25.0):
+        share = sum(takes("churn", percent, key) for key in keys) / len(keys) * 100
+        assert abs(share - percent) < 0.15
+    assert sum(place("churn", key) < PARTS // 2 and place("other", key) < PARTS // 2 for key in keys[:20_000]) < 5_400
+
+
+def test_the_place_of_a_key_never_changes() -> None:
+    assert [place("churn", key) for key in ("", "a", "customer 7")] == [6638, 7515, 4524]
+
+
+def test_canary_and_shadow_on_a_real_endpoint(workspace: Path) -> None:
+    with Workspace.open(workspace) as opened:
+        opened.ledger.endpoints.set("shop", canary=2, percent=30.0, shadow=(3,), reason="for the test")
+    with serving("shop", workspace=workspace) as live, client(live) as http:
+        until(lambda: live.events("swapped"))
+        said: dict[str, int] = {}
+        for i in range(200):
+            row: dict[str, Any] = {**shop.GOOD, "customer": f"c{i % 50}"}
+            version = http.post("/predict", json=row).json()["version"]
+            assert said.setdefault(row["customer"], version) == version
+            assert version == (2 if takes("shop", 30.0, row["customer"]) else 1)
+        assert set(said.values()) == {1, 2}
+        answers = http.get("/v2/models/shop").json()["versions"]
+        assert answers == ["1", "2", "3"]
+        pinned = http.post("/v2/models/shop/versions/2/infer", json={}).json()["error"]
+        assert "no inputs" in pinned
+
+        def shadowed() -> bool:
+            text = http.get("/metrics").text
+            asked = f'mainspring_rows_total{{model="shop",role="shadow",version="3"}} {float(sum_of(1))}'
+            return (
+                asked in text
+                or f'mainspring_rows_total{{model="shop",version="3",role="shadow"}} {float(sum_of(1))}' in text
+            )
+
+        def sum_of(version: int) -> int:
+            return sum(4 for each in said.values() if each == version)
+
+        until(shadowed)
+        text = http.get("/metrics").text
+        assert 'mainspring_canary_percent{model="shop"} 30.0' in text
+        with Workspace.open(workspace) as opened:
+            opened.ledger.endpoints.set("shop", reason="enough")
+        until(lambda: len(live.events("swapped")) == 2)
+        assert {http.post("/predict", json={**shop.GOOD, "customer": key}).json()["version"] for key in said} == {1}
+
+
+def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:
+    with serving("shop", workspace=workspace) as live, client(live) as http, Workspace.open(workspace) as opened:
+        with opened.ledger.together():
+            opened.ledger.states.put("fallback", "shop", {"prediction": "yes", "by": "me"})
+            opened.ledger.endpoints.set("shop", reason="falls back")
+        until(lambda: live.events("swapped"))
+        one = http.post("/predict", json=shop.GOOD).json()
+        assert one["prediction"] == "yes"
+        assert one["flags"] == ["fallback"]
+        assert "probabilities" not in one
+        many = http.post("/predict", json=[shop.GOOD, {**shop.GOOD, "mood": "odd"}]).json()
+        assert many["predictions"] == ["yes", "yes"]
+        assert many["flags"] == {"0": ["fallback"], "1": ["categories:mood", "fallback"]}
+        assert http.post("/invocations", json={"instances": [shop.GOOD]}).json() == {"predictions": ["yes"]}
+        assert http.post("/predict", json={**shop.GOOD, "age": 1}).status_code == 422
+        with opened.ledger.together():
+            opened.ledger.states.delete("fallback", "shop")
+            opened.ledger.endpoints.set("shop", reason="well again")
+        until(lambda: len(live.events("swapped")) == 2)
+        assert "probabilities" in http.post("/predict", json=shop.GOOD).json()
