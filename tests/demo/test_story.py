@@ -10,7 +10,7 @@ import pytest
 
 from mainspring.demo import story as stories
 from mainspring.demo.loans import simulate
-from mainspring.demo.story import Story, compare, contract, page, rows, tell
+from mainspring.demo.story import Story, compare, contract, page, tell
 
 if TYPE_CHECKING:
     from mainspring.operate.rehearsal import Passed
@@ -42,7 +42,7 @@ def test_every_window_is_told(story: Story, passed: list[Passed]) -> None:
 
 def test_all_four_events_are_found_with_their_columns_and_answered_rightly(story: Story) -> None:
     found = {finding.event.kind: finding for finding in story.findings}
-    assert all(finding.right for finding in story.findings), rows(story)
+    assert all(finding.right for finding in story.findings)
     assert found["unit change"].rank == 1
     assert found["unit change"].after is not None
     assert found["unit change"].after <= timedelta(days=8)
@@ -65,16 +65,15 @@ def test_what_was_not_found_is_said_to_be_missed(story: Story) -> None:
     blind = compare(story.history, replace(story.result, incidents=()))
     assert [finding.answer for finding in blind.findings] == ["did not see it"] * 4
     assert not any(finding.right for finding in blind.findings)
-    assert [row[2] for row in rows(blind)] == ["no"] * 4
+    assert [finding.row()[2] for finding in blind.findings] == ["no"] * 4
 
 
 def test_an_incident_about_other_columns_is_not_taken_for_the_event(story: Story) -> None:
-    unit = next(finding.spell for finding in story.findings if finding.event.kind == "unit change")
-    assert unit is not None
+    unit = next(one for one in story.result.incidents if [each.name for each in one.incident.suspects] == ["income"])
     wrong = replace(unit, incident=replace(unit.incident, suspects=(replace(unit.incident.suspects[0], name="term"),)))
     told = compare(story.history, replace(story.result, incidents=(wrong,)))
-    assert told.findings[0].spell is None
-    assert told.others == (wrong,)
+    assert told.findings[0].incident is None
+    assert [one.incident for one in told.others] == [wrong.incident]
 
 
 def test_the_page_says_that_all_is_simulated_and_shows_the_truth(story: Story) -> None:

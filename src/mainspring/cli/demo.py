@@ -103,15 +103,16 @@ def _tell(story: Story, report: Path, table: Path) -> None:
     from rich.table import Table
 
     from mainspring.cli._output import out
-    from mainspring.demo.story import HEADER, SIMULATED, rows
+    from mainspring.demo.story import SIMULATED
+    from mainspring.demo.truth import HEADER
 
     console = out()
     console.print(f"\n[bold]{story.result.verdict}[/bold]\n")
     shown = Table(box=None, pad_edge=False, title="Truth against detection", title_justify="left")
     for heading in HEADER:
         shown.add_column(heading, overflow="fold")
-    for finding, row in zip(story.findings, rows(story), strict=True):
-        shown.add_row(*row, style=None if finding.right else "red")
+    for finding in story.findings:
+        shown.add_row(*finding.row(), style=None if finding.right else "red")
     console.print(shown)
     others = len(story.others)
     console.print(f"\nIncidents without an event behind them: {others}. {SIMULATED}")
