@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ class Load:
 
     answers: Counter[tuple[int, str]] = field(default_factory=Counter)
     failed: list[str] = field(default_factory=list)
+    ids: list[tuple[str, float]] = field(default_factory=list)  # of what was answered, and when
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -40,6 +42,7 @@ def _ask(live: Live, body: bytes, load: Load, stop: threading.Event) -> None:
     )
     mine: Counter[tuple[int, str]] = Counter()
     failed: list[str] = []
+    ids: list[tuple[str, float]] = []
     connection = socket.create_connection(("127.0.0.1", live.port), timeout=20)
     rest = b""
     while not stop.is_set():
@@ -56,7 +59,7 @@ def _ask(live: Live, body: bytes, load: Load, stop: threading.Event) -> None:
                 rest += connection.recv(65536)
             said, rest = rest[:length], rest[length:]
             answer = json.loads(said)
-            answer.pop("id", None)
+            ids.append((answer.pop("id", ""), time.monotonic()))
             mine[(int(head[9:12]), json.dumps(answer, sort_keys=True))] += 1
         except (OSError, ValueError, IndexError) as error:
             if not stop.is_set():
@@ -66,6 +69,7 @@ def _ask(live: Live, body: bytes, load: Load, stop: threading.Event) -> None:
     with load.guard:
         load.answers.update(mine)
         load.failed += failed
+        load.ids += ids
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from mainspring.serve.guard import Guard, is_loopback
 from mainspring.serve.journal import journal
 from mainspring.serve.lane import Lane
 from mainspring.serve.problem import Problem, busy
-from mainspring.serve.reply import PREDICT, refusal
+from mainspring.serve.reply import refusal
 from mainspring.serve.routes import Routes
 
 if TYPE_CHECKING:
@@ -97,16 +97,21 @@ class App:
         except Gone:
             return
         except Problem as problem:
-            self.endpoint.refused(problem)
-            reply = _refused(problem, request)
+            reply = self._refused(problem, request)
         except Exception as error:  # a boundary: whatever happens, the client gets an answer and we go on
             journal().error("request failed", route=request.route, error=f"{type(error).__name__}: {error}")
-            reply = _refused(Problem(500, "The request failed here. The server's log says why."), request)
+            reply = self._refused(Problem(500, "The request failed here. The server's log says why."), request)
         self.tally.request(request.route, reply.status, time.perf_counter() - request.started)
         if trace is not None:
             trace.end(reply.status, request.route)
         await _send(send, request, reply)
         journal().debug("request", method=request.method, route=request.route, status=reply.status)
+
+    def _refused(self, problem: Problem, request: Request) -> Reply:
+        if request.is_scoring and problem.status not in (401, 403, 405):
+            self.endpoint.refused(problem, time.perf_counter() - request.started, request.identity)
+        status, body, _ = refusal(problem, request.path if request.route == "(none)" else request.route)
+        return Reply(body, status, headers=problem.headers)
 
     async def _reply(self, request: Request, headers: list[tuple[bytes, bytes]], receive: Receive) -> Reply:
         self.guard.check(request.method.encode("latin-1"), request.path, headers)
@@ -114,6 +119,7 @@ class App:
         given = request.headers.get(b"x-request-id", b"")
         request.identity = given.decode("ascii", "replace") if 0 < len(given) <= 128 and given.isascii() else ""
         handler = self.routes.find(request)
+        request.is_scoring = request.method == "POST" and request.path != "/labels"
         if request.method in ("POST", "PUT", "PATCH", "DELETE"):
             if request.headers.get(b"content-encoding", b"identity") not in (b"identity", b""):
                 raise Problem(415, "Compressed bodies are not taken: send the body as it is.")
@@ -200,12 +206,6 @@ def names_of(host: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     if is_loopback(host):
         return ("localhost", "127.0.0.1", "::1", host, *allowed)
     return (host, "localhost", "127.0.0.1", "::1", *allowed) if allowed else ()
-
-
-def _refused(problem: Problem, request: Request) -> Reply:
-    route = request.path if request.route == "(none)" else request.route
-    status, body, _ = refusal(problem, route if route != PREDICT else PREDICT)
-    return Reply(body, status, headers=problem.headers)
 
 
 async def _send(send: Send, request: Request, reply: Reply) -> None:

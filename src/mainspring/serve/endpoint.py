@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 UNREADABLE = (msgspec.MsgspecError, Broken, struct.error, OverflowError, RecursionError)
 """What the quick way raises over a row that the plain way has to look at."""
 NOT_LOGGED = 0
+MOST_FLAGS = 20
+"""So many broken rules of a refused request are logged."""
 
 
 @dataclass(slots=True)
@@ -168,10 +170,23 @@ class Endpoint:
             return NOT_LOGGED
         return self.log.append(record_of(asked, scored, latency))
 
-    def refused(self, problem: Problem) -> None:
-        """Count the violations of a request that was not answered."""
+    def refused(self, problem: Problem, latency: float, request: str) -> None:
+        """Count the violations of a request that was refused, and log that it was; its rows are not kept."""
         for violation in problem.violations:
             self.tally.violation(violation.field, violation.rule)
+        live = self.deployment
+        if self.log is None or live is None:
+            return
+        broken = dict.fromkeys(f"{each.rule.replace(' ', '_')}:{each.field}" for each in problem.violations)
+        flags = ",".join(list(broken)[:MOST_FLAGS]) or None
+        identity, now = new_id(), time.time_ns() // 1000
+        version, micro = live.champion.version, int(latency * 1e6)
+        self.log.append(
+            encode(
+                identity, now, version, "champion", None, None, None, None, micro, problem.status, flags,
+                request or identity,
+            )
+        )  # fmt: skip
 
     def _typed_many(self, live: Deployment, typed: list[Any], body: bytes, request: str) -> Asked:
         served: Served = live.champion

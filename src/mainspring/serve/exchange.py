@@ -21,6 +21,7 @@ class Request:
     route: str = "(none)"
     started: float = 0.0
     identity: str = ""
+    is_scoring: bool = False
 
     @property
     def content_type(self) -> str:

@@ -107,7 +107,7 @@ class Lane:
                     typed = compiled.row(body)
             waiting = len(queue.items)
             if waiting >= queue.capacity:
-                self._refuse(connection, busy(), started, echo)
+                self._refuse(connection, busy(), started, request, echo)
                 return
             compiled.into(typed, queue.view, waiting * queue.step)
         except UNREADABLE:
@@ -236,7 +236,7 @@ class Lane:
             scored = endpoint.score(asked)
             data = endpoint.render(asked, scored)
         except Exception as error:
-            self._refuse(connection, error, started, echo)
+            self._refuse(connection, error, started, request, echo)
             return
         self._done(connection, asked, scored, data, started, echo)
 
@@ -251,7 +251,7 @@ class Lane:
             scored = await self._loop.run_in_executor(self._pool, endpoint.score, asked)
             data = endpoint.render(asked, scored)
         except Exception as error:
-            self._refuse(connection, error, started, echo)
+            self._refuse(connection, error, started, request, echo)
             return
         self._done(connection, asked, scored, data, started, echo)
 
@@ -268,17 +268,18 @@ class Lane:
         else:
             connection.answer(200, data, echo)
 
-    def _refuse(self, connection: Connection, error: Exception, started: float, echo: bytes) -> None:
+    def _refuse(self, connection: Connection, error: Exception, started: float, request: str, echo: bytes) -> None:
         problem = error if isinstance(error, Problem) else self._unforeseen(error)
-        self.endpoint.refused(problem)
-        self.endpoint.tally.request(PREDICT, problem.status, time.perf_counter() - started)
+        latency = time.perf_counter() - started
+        self.endpoint.refused(problem, latency, request)
+        self.endpoint.tally.request(PREDICT, problem.status, latency)
         status, body, headers = refusal(problem, PREDICT)
         connection.answer(status, body, headers + echo)
 
     def _failed(self, items: list[Item], error: Exception) -> None:
         problem = self._unforeseen(error)
         for item in items:
-            self._refuse(item.connection, problem, item.started, item.echo)
+            self._refuse(item.connection, problem, item.started, item.request, item.echo)
 
     def _unforeseen(self, error: Exception) -> Problem:
         from mainspring.serve.journal import journal

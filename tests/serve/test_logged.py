@@ -1,0 +1,144 @@
+"""What an endpoint answers is in the prediction log once, whatever is killed and wherever the disk fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from mainspring.serve.log.compact import compact
+from mainspring.serve.log.read import PredictionLog
+from mainspring.workspace import Workspace
+from tests.serve import shop
+from tests.serve.live import client, serving, until
+from tests.serve.load import asking
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+
+def logged(root: Path) -> pl.DataFrame:
+    """The whole log, its spools brought in."""
+    with Workspace.open(root) as place:
+        compact(place, "shop")
+        return PredictionLog(place, "shop").scan().collect(engine="streaming")
+
+
+def test_every_answer_is_logged_once_with_what_came(workspace: Path) -> None:
+    with serving("shop", workspace=workspace) as live, client(live) as http:
+        row = {**shop.GOOD, "customer": "c7"}
+        one = http.post("/predict", json=row, headers={"x-request-id": "mine"}).json()
+        many = http.post("/predict", json=[row, {**row, "height": 900, "mood": "odd", "customer": None}]).json()
+        by_form = http.post("/predict", json={**row, "age": "41"}).json()
+        frame = http.post("/invocations", json={"instances": [row]})
+        refused = http.post("/predict", json={**row, "age": 3})
+        assert refused.status_code == 422
+    rows = logged(workspace)
+    ids = [one["id"], f"{many['id']}:0", f"{many['id']}:1", by_form["id"], frame.headers["x-prediction-id"]]
+    answered = {each["id"]: each for each in rows.to_dicts() if each["status"] == 200}
+    assert sorted(
+        key.removesuffix(":0") if key.startswith(frame.headers["x-prediction-id"]) else key for key in answered
+    ) == sorted(ids)
+    first = answered[one["id"]]
+    assert (first["version"], first["role"], first["prediction"], first["request"]) == (
+        1,
+        "champion",
+        one["prediction"],
+        "mine",
+    )
+    assert first["score.yes"] == one["probabilities"]["yes"]
+    assert (first["x.age"], first["x.town"], first["x.member"], first["x.shelf"]) == (40, "köln", True, "2")
+    assert first["x.since"].isoformat()[:10] == "2024-05-17"
+    assert 0 < first["latency_ms"] < 10_000
+    assert answered[by_form["id"]]["x.age"] == 41
+    flagged = answered[f"{many['id']}:1"]
+    assert flagged["flags"] == "categories:mood,imputed:height"
+    assert (flagged["x.height"], flagged["x.mood"]) == (900, "odd")
+    for each in (first, flagged):  # nothing that says who somebody is
+        assert each["x.email"] not in (None, shop.GOOD["email"])
+        assert each["entity"] != "c7"
+    assert first["entity"] == answered[f"{many['id']}:0"]["entity"]
+    (failed,) = [each for each in rows.to_dicts() if each["status"] == 422]
+    assert (failed["prediction"], failed["flags"]) == (None, "minimum:age")
+    spools = list((workspace / "spool").rglob("*.spool*"))
+    assert spools == []
+
+
+def test_durable_answers_survive_kill_9(workspace: Path) -> None:
+    with serving("shop", "--durable", workspace=workspace) as live:
+        with asking(live, shop.GOOD) as load:
+            time.sleep(1.0)
+            (worker,) = live.workers()
+            os.kill(worker, signal.SIGKILL)
+            time.sleep(0.2)
+        assert len(load.ids) > 20
+        until(lambda: [pid for pid in live.workers() if pid != worker])
+    ids = logged(workspace)["id"]
+    assert ids.is_unique().all()
+    assert {identity for identity, _ in load.ids} <= set(ids)
+
+
+def test_kill_9_loses_at_most_the_last_second(workspace: Path) -> None:
+    with serving("shop", workspace=workspace) as live:
+        with asking(live, shop.GOOD) as load:
+            time.sleep(2.0)
+            (worker,) = live.workers()
+            killed = time.monotonic()
+            os.kill(worker, signal.SIGKILL)
+            time.sleep(0.2)
+        until(lambda: [pid for pid in live.workers() if pid != worker])
+    ids = logged(workspace)["id"]
+    assert ids.is_unique().all()
+    kept = set(ids)
+    lost = [moment for identity, moment in load.ids if identity not in kept]
+    assert all(killed - moment < 1.0 for moment in lost)
+    assert len(ids) > 0.4 * len(load.ids)
+
+
+def test_a_log_that_cannot_be_written_fails_no_prediction_and_is_told(workspace: Path) -> None:
+    folder = workspace / "spool"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.write_text("in the way")  # what a disk does that takes nothing
+    with serving("shop", workspace=workspace) as live, client(live) as http, Workspace.open(workspace) as place:
+        answers = [http.post("/predict", json=shop.GOOD) for _ in range(20)]
+        assert {reply.status_code for reply in answers} == {200}
+
+        def incident() -> list[str]:
+            found = place.ledger.incidents.search(model="shop", kind="service", status="open")
+            return [each.summary for each in found if each.details.get("cause") == "prediction log"]
+
+        (summary,) = until(incident)
+        assert "requests are answered all the same" in summary
+        until(lambda: "mainspring_log_failed_total" in http.get("/metrics").text)
+        folder.unlink()
+        until(lambda: not incident())
+    assert set(logged(workspace)["id"]) == {reply.json()["id"] for reply in answers}
+
+
+def test_without_a_log(workspace: Path) -> None:
+    with serving("shop", "--no-log", workspace=workspace) as live, client(live) as http:
+        assert http.post("/predict", json=shop.GOOD).status_code == 200
+    assert not (workspace / "spool").exists()
+
+
+def test_labels_by_http(workspace: Path) -> None:
+    with serving("shop", workspace=workspace) as live, client(live) as http:
+        said = [http.post("/predict", json={**shop.GOOD, "customer": f"c{i}"}).json()["id"] for i in range(3)]
+        until(lambda: not list((workspace / "spool").rglob("*.open*")), 20)
+        taken = http.post("/labels", json=[{"id": said[0], "label": "yes"}, {"id": "nobody", "label": "no"}])
+        assert taken.status_code == 200, taken.text
+        assert (taken.json()["rows"], taken.json()["new"]) == (2, 2)
+        again = http.post("/labels", json={"labels": [{"id": said[0], "label": "no"}]})
+        assert again.json()["corrected"] == 1
+        for body, status in (([], 400), ("x", 400), ([3], 400), ([{"label": "yes"}], 422), ([{"id": 3}], 422)):
+            reply = http.post("/labels", json=body)
+            assert reply.status_code == status, reply.text
+            assert reply.json()["error"]
+    with Workspace.open(workspace) as place:
+        compact(place, "shop")
+        joined = PredictionLog(place, "shop").labelled(columns=["id"]).collect(engine="streaming")
+    assert joined.select("id", "label").rows() == [(said[0], "no")]
