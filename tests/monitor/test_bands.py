@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import chi2, hypergeom
 
@@ -74,6 +74,8 @@ def test_the_chance_of_a_share_is_near_the_exact_one(x: int, n: int, m: int) -> 
 
 
 @given(st.integers(0, 50), st.integers(50, 500), st.integers(1, 400), st.floats(1e-8, 0.05))
+@example(1, 360, 1, 0.046875)
+@example(359, 360, 1, 0.046875)
 def test_a_share_band_holds_exactly_what_is_likely(x: int, n: int, m: int, level: float) -> None:
     low, high = bands.share_band(x, n, m, level)
     inside = [y for y in range(m + 1) if bands.share_chance(x, n, y, m) >= level]

@@ -138,8 +138,9 @@ def share_band(x: int, n: int, m: int, level: float, *, sides: int = 2) -> tuple
     centre = x / n if n else 0.0
     low = 0.0
     if sides == 2:
-        low = _edge(x, n, m, level, sides, 0, math.floor(centre * m))
-    return low, _edge(x, n, m, level, sides, m, math.ceil(centre * m))
+        low = _edge(x, n, m, level, sides, 0, math.ceil(centre * m))
+    # the whole number on the near side of what is usual is within any band, the one beyond may not be
+    return low, _edge(x, n, m, level, sides, m, math.floor(centre * m))
 
 
 def _edge(x: int, n: int, m: int, level: float, sides: int, outer: int, inner: int) -> float:
