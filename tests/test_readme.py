@@ -108,7 +108,7 @@ def test_the_commands_run_in_their_order(
         assert "Traceback" not in printed.err
         assert printed.out or "written to" in printed.err, words
     assert (tmp_path / "rehearsal.html").read_text().startswith("<!doctype html>")
-    assert pl.read_parquet("scored.parquet").columns[-2:] == ["prediction", "probability"]
+    assert pl.read_parquet("scored.parquet").columns[-3:] == ["prediction", "probability", "flags"]
 
 
 def test_every_command_of_the_readme_exists() -> None:
