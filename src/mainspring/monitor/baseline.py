@@ -194,7 +194,8 @@ def prediction_frame(predictions: Predictions, *, positive: str | None = None) -
     outcome = Outcome.of(None, predictions, positive=positive)
     if outcome.task == "regression":
         return pl.DataFrame({PREDICTION: outcome.decided})
-    said = pl.Series(PREDICTION, predictions.values.tolist(), strict=False).cast(pl.String)
+    values = predictions.values
+    said = pl.Series(PREDICTION, values.tolist() if values.dtype == object else values, strict=False).cast(pl.String)
     if outcome.scores is None:
         return pl.DataFrame({PREDICTION: said})
     score = outcome.scores[:, 1] if outcome.task == "binary" else outcome.scores.max(axis=1, initial=0.0)

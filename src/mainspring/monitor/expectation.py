@@ -100,10 +100,10 @@ class Expectation:
         metrics: Iterable[str],
         *,
         cost: Mapping[tuple[str, str], float],
-        confidence: float = 0.95,
+        confidence: float | None = 0.95,
         seed: int = 0,
     ) -> dict[str, Estimate]:
-        """Estimate *metrics* on the scores of *outcome* (no truth needed), with intervals.
+        """Estimate *metrics* on the scores of *outcome* (no truth needed), with intervals unless *confidence* is None.
 
         The interval covers which labels these rows happen to have and the calibration's own sampling error, not the
         assumption that the calibration still holds. ``rows`` is how many rows were looked at. A metric that was not
@@ -114,7 +114,9 @@ class Expectation:
         part = _part(outcome, seed, most=max(CELLS // self.classes, 100))
         generator = np.random.default_rng(seed)
         share = self.chances(part.probabilities)
-        drawn = np.stack([self._labels(part.probabilities, generator) for _ in range(DRAWS)])
+        drawn = None
+        if confidence is not None:
+            drawn = np.stack([self._labels(part.probabilities, generator) for _ in range(DRAWS)])
         virtual = _virtual(part)
         estimates = {}
         for name in metrics:
@@ -122,9 +124,12 @@ class Expectation:
                 continue
             statistic = build(name, virtual, Setting(cost=cost))
             value = value_of(statistic, share) + self.offsets[name]
-            values = statistic.of(weights_of(statistic, drawn))
-            half = normal_bound((1 - confidence) / 2) * float(np.nanstd(values)) if np.isfinite(values).any() else None
-            low, high = (None, None) if half is None else (value - half, value + half)
+            low = high = None
+            if confidence is not None and drawn is not None:
+                values = statistic.of(weights_of(statistic, drawn))
+                if np.isfinite(values).any():
+                    half = normal_bound((1 - confidence) / 2) * float(np.nanstd(values))
+                    low, high = value - half, value + half
             estimates[name] = Estimate(value, low, high, len(part))
         return estimates
 

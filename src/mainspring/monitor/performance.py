@@ -41,20 +41,21 @@ def estimated(
     *,
     profile: WindowProfile | None = None,
     metrics: Iterable[str] | None = None,
-    confidence: float = 0.95,
+    confidence: float | None = 0.95,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """The followed *metrics* on rows without labels, with intervals; what cannot be estimated is left out.
+    """The followed *metrics* on rows without labels, with intervals unless *confidence* is None.
 
-    Classifiers with scores: every quality metric, from calibrated confidence. Regressions: ``mae`` and ``rmse``, from
-    where errors were large; *profile* (the window in the reference's bins) lets the columns have their say. Neither
-    sees concept drift, see :mod:`~mainspring.monitor.expectation` and :mod:`~mainspring.monitor.loss_model`.
+    What cannot be estimated is left out. Classifiers with scores: every quality metric, from calibrated confidence.
+    Regressions: ``mae`` and ``rmse``, from where errors were large; *profile* (the window in the reference's bins) lets
+    the columns have their say. Neither sees concept drift, see :mod:`~mainspring.monitor.expectation` and
+    :mod:`~mainspring.monitor.loss_model`.
     """
     names = list(baseline.metrics if metrics is None else metrics)
     if not len(predictions):
         return {}
     if baseline.task == "regression":
-        return _losses(baseline, predictions, profile, names, confidence)
+        return _losses(baseline, predictions, profile, names, confidence or 0.95)
     if baseline.expectation is None or predictions.scores is None or not np.isfinite(predictions.scores).all():
         return {}
     outcome = Outcome.of(None, predictions, positive=baseline.positive)

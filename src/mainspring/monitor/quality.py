@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from mainspring.monitor import bands
+from mainspring.monitor.level_bins import LevelBins
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     import polars as pl
 
-    from mainspring.contract import Contract
+    from mainspring.contract import Column, Contract
+    from mainspring.monitor.column_profile import ColumnProfile
+    from mainspring.monitor.profile import ReferenceColumn
 
 RuleCounts: TypeAlias = dict[tuple[str, str], tuple[int, int]]
 """By (column, rule): rows that break it, rows that it looked at."""
 
 SMALLEST = 0.001
 """A rise in broken rows is named only if it is at least this share of the rows."""
+_EXACT = 2.0**53
+"""Whole numbers below are exact as floating point numbers."""
 _OF_THE_TABLE = ("extra column", "unique")
 """Rules that say nothing about a window: what is unique over all rows is not judged inside one."""
 
@@ -46,17 +51,84 @@ class BrokenRule:
         return self.chance <= level and self.share - self.usual >= SMALLEST
 
 
-def count_rules(frame: pl.DataFrame, contract: Contract, columns: Collection[str]) -> RuleCounts:
-    """Count every declared rule of *columns* on *frame*. A column that the frame lacks breaks its rule in every row."""
-    from mainspring.data.check import check
+def count_rules(
+    frame: pl.DataFrame,
+    contract: Contract,
+    columns: Collection[str],
+    *,
+    profiled: Mapping[str, tuple[ReferenceColumn, ColumnProfile]] | None = None,
+) -> RuleCounts:
+    """Count every declared rule of *columns* on *frame*. A column that the frame lacks breaks its rule in every row.
 
+    *profiled*: columns of the frame that were counted already; where that proves that a column keeps its rules, its
+    rows are not looked at again.
+    """
     declared = [name for name in columns if name in contract.columns]
-    found = check(frame, contract, columns=declared)
-    return {
-        (rule.column, rule.rule): (rule.failed, rule.rows_checked)
-        for rule in found.rules
-        if rule.rule not in _OF_THE_TABLE
+    proved = {
+        name: found
+        for name in declared
+        if profiled and name in profiled and (found := _proved(contract.columns[name], *profiled[name], frame))
     }
+    left = [name for name in declared if name not in proved]
+    counted: RuleCounts = {}
+    if left:
+        from mainspring.data.check import check
+
+        counted = {
+            (rule.column, rule.rule): (rule.failed, rule.rows_checked)
+            for rule in check(frame, contract, columns=left).rules
+            if rule.rule not in _OF_THE_TABLE
+        }
+    counted |= {(name, rule): counts for name, rules in proved.items() for rule, counts in rules.items()}
+    places = {name: place for place, name in enumerate(contract.columns)}
+    return dict(sorted(counted.items(), key=lambda item: places[item[0][0]]))
+
+
+def settled(counts: RuleCounts, contract: Contract) -> RuleCounts:
+    """The *counts* of a whole window: a share of missing values that the contract allows breaks no rule."""
+    return {
+        (column, rule): (
+            0 if rule == "null fraction" and _allowed(contract.columns[column], failed, rows) else failed,
+            rows,
+        )
+        for (column, rule), (failed, rows) in counts.items()
+    }
+
+
+def _allowed(column: Column, failed: int, rows: int) -> bool:
+    return column.maximum_null_fraction is not None and failed <= column.maximum_null_fraction * rows
+
+
+def _proved(
+    column: Column, reference: ReferenceColumn, profile: ColumnProfile, frame: pl.DataFrame
+) -> dict[str, tuple[int, int]] | None:
+    """The counts of the rules of *column* where its *profile* tells them; None where rows have to be looked at."""
+    dtype = frame.schema.get(column.name)
+    if dtype is None or column.unique or column.pattern is not None or profile.mistyped or profile.absent:
+        return None
+    rows, known = profile.rows, profile.rows - profile.nulls
+    counts = {"type": (0, rows)}
+    if not column.nullable:
+        counts["nulls"] = (profile.nulls, rows)
+    elif column.maximum_null_fraction is not None:
+        counts["null fraction"] = (profile.nulls, rows)
+    number = column.type == "number" and dtype.is_float()
+    if number or (column.type in ("number", "integer") and dtype.is_integer()):
+        bounds = _kept_bounds(column, reference, profile)
+        if bounds is None:
+            return None
+        return counts | ({"finite": (0, rows)} if number else {}) | dict.fromkeys(bounds, (0, known))
+    if column.type == "category" and str(dtype) == "String" and isinstance(reference.bins, LevelBins):
+        if column.categories is None:
+            return counts
+        if profile.unseen or int(profile.counts[-1]):
+            return None
+        met = [level for level, count in zip(reference.bins.levels, profile.counts, strict=False) if count]
+        if not set(met) <= set(column.categories):
+            return None
+        counts["categories"] = (0, known)
+        return counts
+    return None
 
 
 def compare(usual: RuleCounts, window: RuleCounts, contract: Contract, *, level: float) -> list[BrokenRule]:
@@ -80,3 +152,19 @@ def compare(usual: RuleCounts, window: RuleCounts, contract: Contract, *, level:
             )
         )
     return found
+
+
+def _kept_bounds(column: Column, reference: ReferenceColumn, profile: ColumnProfile) -> list[str] | None:
+    """The declared bounds, all of which the profiled numbers keep; None where that is not certain."""
+    if profile.infinite or column.categories is not None or isinstance(reference.bins, LevelBins):
+        return None
+    kept = []
+    for name, bound, end in (("minimum", column.minimum, profile.low), ("maximum", column.maximum, profile.high)):
+        if bound is None:
+            continue
+        if isinstance(bound, str) or (end is not None and not abs(end) < _EXACT):
+            return None
+        if end is not None and (end < bound if name == "minimum" else end > bound):
+            return None
+        kept.append(name)
+    return kept

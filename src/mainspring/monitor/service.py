@@ -39,6 +39,7 @@ _LESS, _MORE = 0.5, 4.0
 _TRUSTED = 1_000
 """An endpoint that nobody knows yet is taken for one that has answered so many requests without an error."""
 _FLOOR = 0.05
+_FASTEST = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +84,15 @@ class ServiceCounts:
         first[1:] = (times[1:] != times[:-1]) | (latency[1:] != latency[:-1])
         status, latency = status[first], latency[first]
         well = latency[status < 400]
-        cells = np.ceil(np.log(np.maximum(well, 1e-3)) / math.log(GROWTH)).astype(np.int64)
-        found, counts = np.unique(cells, return_counts=True)
+        cells = np.ceil(np.log(np.maximum(well, _FASTEST)) / math.log(GROWTH)).astype(np.int64)
+        least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
+        each = np.bincount(cells - least)
+        found = np.flatnonzero(each)
         return cls(
             requests=len(status),
             failed=int(np.count_nonzero(status >= 500)),
             refused=int(np.count_nonzero((status >= 400) & (status < 500))),
-            latency=dict(zip(found.tolist(), counts.tolist(), strict=True)),
+            latency=dict(zip((found + least).tolist(), each[found].tolist(), strict=True)),
         )
 
     def quantile(self, share: float) -> float:

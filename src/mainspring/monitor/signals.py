@@ -167,8 +167,10 @@ def count_window(
     said = None
     if baseline is not None and predictions is not None:
         said = baseline.predictions.profile(prediction_frame(predictions, positive=baseline.positive))
-    rules = quality.count_rules(frame, contract, judged)
-    return Counted(profile=reference.profile(frame), rules=rules, said=said)
+    profile = reference.profile(frame)
+    profiled = {name: (reference.columns[name], profile.columns[name]) for name in judged}
+    rules = quality.count_rules(frame, contract, judged, profiled=profiled)
+    return Counted(profile=profile, rules=rules, said=said)
 
 
 def judge_window(
@@ -216,16 +218,19 @@ def judge_counted(
     stream: LossStream | None = None,
     window: Window | None = None,
     ignore: Collection[str] = (),
+    confidence: float | None = 0.95,
     seed: int = 0,
 ) -> Judgement:
     """:func:`judge_window` for rows that are counted already, part by part and by one *reference* and *baseline*.
 
     *predictions* and *truth* may be those of fewer rows than were counted, such as a sample of a very large window:
-    only performance is measured on them.
+    only performance is measured on them. *confidence*: None for metrics without intervals, which are quick; what is
+    breached does not rest on these.
     """
     over = passed_over(contract, ignore)
     judged = [name for name in reference.columns if name not in over]
-    profile, rules, said = counted.profile, counted.rules, counted.said
+    profile, said = counted.profile, counted.said
+    rules = quality.settled(counted.rules, contract)
     half = contract.monitor.false_alarms / 2
     outputs = 0 if said is None or baseline is None else len(baseline.predictions.columns)
     tests = len(judged) + outputs + len(rules)
@@ -239,7 +244,7 @@ def judge_counted(
         found += [_of_rule(rule, level) for rule in quality.compare(reference.rules, rules, contract, level=level)]
     judgement = Judgement(rows=counted.rows, signals=tuple(found), drift=report, profile=profile, stream=stream)
     if baseline is not None and predictions is not None and len(predictions):
-        judgement = _with_performance(judgement, baseline, predictions, truth, half * SPENT, seed)
+        judgement = _with_performance(judgement, baseline, predictions, truth, half * SPENT, seed, confidence)
     return _placed(judgement, window)
 
 
@@ -334,7 +339,13 @@ def _of_rule(rule: quality.BrokenRule, level: float) -> Signal:
 
 
 def _with_performance(
-    judgement: Judgement, baseline: Baseline, predictions: Predictions, truth: Any, level: float, seed: int
+    judgement: Judgement,
+    baseline: Baseline,
+    predictions: Predictions,
+    truth: Any,
+    level: float,
+    seed: int,
+    confidence: float | None,
 ) -> Judgement:
     outcome = Outcome.of(truth, predictions, positive=baseline.positive)
     labelled = len(outcome) if outcome.labelled else 0
@@ -343,7 +354,7 @@ def _with_performance(
     stream = judgement.stream
     found = list(judgement.signals)
     if labelled:
-        realised = performance.realised(baseline, truth, predictions, seed=seed)
+        realised = performance.realised(baseline, truth, predictions, confidence=confidence, seed=seed)
         found += [
             _of_metric(name, name, estimate, baseline.spreads.get(name), each, silent=labelled < LEAST_LABELLED)
             for name, estimate in realised.items()
@@ -351,7 +362,9 @@ def _with_performance(
         stream = stream or LossStream(mean=baseline.loss, deviation=baseline.loss_deviation, quiet_rows=labelled / each)
         stream = stream.update(row_losses(outcome))
         found.append(_of_stream(stream, labelled))
-    estimated = performance.estimated(baseline, predictions, profile=judgement.profile, seed=seed)
+    estimated = performance.estimated(
+        baseline, predictions, profile=judgement.profile, confidence=confidence, seed=seed
+    )
     spoken = labelled >= MOSTLY_LABELLED * len(predictions)
     for name, estimate in estimated.items():
         spreads = baseline.spreads if baseline.expectation is None else baseline.expectation.spreads

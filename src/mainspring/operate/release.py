@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, StoreError
@@ -10,11 +11,15 @@ from mainspring.core.files import write_atomic
 from mainspring.evaluate.assess import evaluate
 from mainspring.monitor.baseline import Baseline
 from mainspring.monitor.profile import Reference
+from mainspring.operate.diagnosis import importance
 from mainspring.package.bundle import build
 from mainspring.registry import Registry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    import polars as pl
 
     from mainspring.contract import Contract, Verdict
     from mainspring.core.estimate import Estimate
@@ -70,43 +75,94 @@ def release(
     metric, unless the contract wants approval. *reason* is added to what the history says. Raises InputError where the
     holdout does not fit the model.
     """
-    contract = project.contract
-    registry = Registry(workspace)
+    contract, registry = project.contract, Registry(workspace)
+    champion = registry.champion(contract.project.name)
+    done = register(project, workspace, model=model, split=split, run=run)
+    version = done.version
+    promoted, why = _promotion(contract, done.evaluation, champion, version)
+    if promoted:
+        registry.promote(version.name, version.version, reason=f"{reason}: {why}" if reason else why)
+        version = registry.resolve(f"{version.name}/{version.version}")
+    return replace(done, version=version, promoted=promoted, reason=why)
+
+
+def register(
+    project: Project,
+    workspace: Workspace,
+    *,
+    model: Model,
+    split: Split,
+    judged: Predictor | None = None,
+    profile: dict[str, Any] | None = None,
+    run: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Release:
+    """Judge *model* on the held-out part of *split*, package it and register it. Nothing goes live.
+
+    *judged* answers for it on the held-out rows where the model itself has learned from them. *profile*: what it is
+    to be watched by (see :func:`profile`), where the split does not tell it.
+    """
+    contract, registry = project.contract, Registry(workspace)
     name = contract.project.name
     champion = registry.champion(name)
-    evaluation = evaluate(model, split.test, contract, champion=_predictor(registry, champion, split), stage="holdout")
+    evaluation = evaluate(
+        judged or model, split.test, contract, champion=_predictor(registry, champion, split), stage="holdout"
+    )
     bundle = build(
         model,
         contract=contract,
         holdout=split.test,
         evaluation=evaluation.as_dict(),
-        profile=profile(model, split, contract),
+        profile=watched_by(model, split, contract) if profile is None else profile,
     )
-    version = registry.register(name, bundle, run=run, metrics=evaluation.metrics, verdicts=evaluation.verdicts)
-    promoted, why = _promotion(contract, evaluation, champion, version)
-    if promoted and (rolling := registry.rolling(name)):
-        promoted, why = (
-            False,
-            f"not promoted: {rolling}. When that is over: mainspring promote {name} {version.version}",
-        )
-    if promoted:
-        registry.promote(name, version.version, reason=f"{reason}: {why}" if reason else why)
-        version = registry.resolve(f"{name}/{version.version}")
-    return Release(version, evaluation, promoted, why, _write_report(project, evaluation, version))
+    version = registry.register(
+        name, bundle, run=run, metrics=evaluation.metrics, verdicts=evaluation.verdicts, tags=tags
+    )
+    report = _write_report(project, evaluation, version)
+    return Release(version, evaluation, promoted=False, reason="registered", report=report)
 
 
-def profile(model: Model, split: Split, contract: Contract) -> dict[str, Any]:
+def watched_by(model: Model, split: Split, contract: Contract) -> dict[str, Any]:
     """What monitoring needs of the data a model was made from, as JSON values.
 
-    ``reference``: the training rows in bins; ``baseline``: what the model was worth on the held-out rows.
+    ``reference``: the training rows in bins; ``baseline``: what the model was worth on the held-out rows;
+    ``importance``: how much of the model rests on each column. Rows that were cut in order of time also say how they
+    move from window to window of their own accord.
     """
     columns = [name for name in model.encoder.columns if name in split.train.columns]
-    reference = Reference.fit(split.train, columns=columns, contract=contract)
-    said = model.predict(split.test)
+    train, test, window = split.train, split.test, None
+    if split.by == "time" and split.column in split.train.columns:
+        train, test = (part.sort(split.column, maintain_order=True) for part in (train, test))
+        window = usual_rows(train[split.column], contract.monitor.window)
+    reference = Reference.fit(train.select(columns), contract=contract, window=window)
     baseline = Baseline.of_contract(
-        contract, split.test[contract.project.target], said, frame=split.test, reference=reference
+        contract,
+        test[contract.project.target],
+        model.predict(test),
+        frame=test,
+        reference=reference,
+        window=window,
     )
-    return {"reference": reference.as_dict(), "baseline": baseline.as_dict()}
+    return profile_of(model, reference, baseline)
+
+
+def profile_of(model: Model, reference: Reference, baseline: Baseline | None) -> dict[str, Any]:
+    """The profile that a bundle carries, as JSON values."""
+    return {
+        "reference": reference.as_dict(),
+        "baseline": None if baseline is None else baseline.as_dict(),
+        "importance": importance(model),
+    }
+
+
+def usual_rows(times: pl.Series, window: timedelta | int) -> int | None:
+    """How many rows a window has, by *times* in order; None where they do not tell."""
+    if isinstance(window, int):
+        return window
+    if not times.dtype.is_temporal() or len(times) < 2 or times.dtype.to_python() not in (date, datetime):
+        return None
+    span = times[-1] - times[0]
+    return max(round(len(times) * (window / span)), 1) if span > timedelta(0) else None
 
 
 def _predictor(registry: Registry, champion: ModelVersion | None, split: Split) -> Predictor | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from mainspring.contract.metric import METRICS
 from mainspring.core.errors import InputError
@@ -15,8 +16,31 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mainspring.contract import Contract
+    from mainspring.core.predictions import Predictions
     from mainspring.operate.champion import Champion
+    from mainspring.package import Bundle
+    from mainspring.train.model import Model
     from mainspring.workspace import Workspace
+
+
+class LazyModel:
+    """The model of a bundle, which is not unpacked before it is asked: watching needs no answers but the logged."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Unpack *bundle* when needed."""
+        self._bundle = bundle
+
+    @cached_property
+    def _model(self) -> Model:
+        return self._bundle.model()
+
+    def predict(self, frame: pl.DataFrame) -> Predictions:
+        """What the model says of every row."""
+        return self._model.predict(frame)
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else is asked of the model."""
+        return getattr(self._model, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +100,14 @@ class Champions:
                 f"{self.name}/{version} carries no profile of the data that it was made from, so its windows cannot be "
                 "judged. Release it again: mainspring run"
             )
-        model = bundle.model()
-        baseline = profile.get("baseline")
+        model = LazyModel(bundle)
+        baseline, shares = profile.get("baseline"), profile.get("importance")
         champion = Champion(
-            model=model,
+            model=cast("Model", model),
             version=version,
             reference=Reference.from_dict(profile["reference"]),
             baseline=None if baseline is None else Baseline.from_dict(baseline),
-            importance=importance(model),
+            importance=importance(bundle.model()) if shares is None else shares,
             own=True,
         )
         return Known(champion, bundle.examples()[0])

@@ -26,7 +26,7 @@ from mainspring.operate.incident import Desk
 from mainspring.operate.live import document
 from mainspring.operate.live.champions import Champions, headline
 from mainspring.operate.live.document import ASKING, RECENT, Asking, Judged, Memory, Place
-from mainspring.operate.live.rows import SAMPLE, Gathered, LoggedRows, clean, told
+from mainspring.operate.live.rows import ANSWERS, SAMPLE, Gathered, LoggedRows, clean, thinned, told
 from mainspring.operate.trigger import moved, triggers
 from mainspring.serve.log.read import FOREIGN, SLACK, TOLERANCE
 
@@ -98,7 +98,7 @@ class Judge:
         if not gathered.rows:
             return self._commit(after, judged, [one for one in alerts if one.breached], found)
         index = memory.index + 1
-        looked, stream = self._looked(memory, window, known, gathered, labels=self._has_labels(window))
+        looked, stream = self._looked(memory, window, known, gathered)
         champion = looked.champion
         held = self._verdicts(looked, gathered)
         alerts = [*alerts, *_unkept(held)]
@@ -153,9 +153,7 @@ class Judge:
             gathered = None
         if gathered is not None and not gathered.rows:
             return self._noted(memory, replace(judged, logged=logged, labels=labels))
-        looked, stream = self._looked(
-            memory, window, known, gathered, labels=True, counted=counted, entered=judged.streamed
-        )
+        looked, stream = self._looked(memory, window, known, gathered, counted=counted, entered=judged.streamed)
         if gathered is None and (looked.labelled, _values(looked.judgement.realised)) == (
             judged.labelled,
             judged.values,
@@ -220,11 +218,11 @@ class Judge:
             version = self._champions.registry.versions(self._model)[0].version
         labels = self._has_labels(window)
         known = self._champions.get(version)
-        gathered = self.rows.gather(window, known.champion, ids=labels)
+        gathered = self.rows.gather(window, known.champion, labels=labels)
         most = max(gathered.versions, key=lambda one: (gathered.versions[one], one), default=version)
         if most != version:
             known = self._champions.get(most)
-            gathered = self.rows.gather(window, known.champion, ids=labels)
+            gathered = self.rows.gather(window, known.champion, labels=labels)
         return known, gathered
 
     def _looked(
@@ -234,7 +232,6 @@ class Judge:
         known: Known,
         gathered: Gathered | None,
         *,
-        labels: bool,
         counted: Counted | None = None,
         entered: bool = False,
     ) -> tuple[_Looked, LossStream | None]:
@@ -243,16 +240,14 @@ class Judge:
         A window enters the stream once, when most of its labels are there, or those that were due.
         """
         champion = known.champion
-        if labels:
-            answers = clean(self.rows.answers(window, champion.version))
-        else:
-            answers = pl.DataFrame() if gathered is None else clean(gathered.answers)
-        predictions, truth = told(answers)
-        labelled = 0 if truth is None else len(truth) - truth.null_count()
+        answers = clean(self.rows.answers(window, champion.version) if gathered is None else gathered.answers)
+        labelled = gathered.labelled if gathered is not None else answers.height - answers["label"].null_count()
+        predictions, truth = told(thinned(answers, answers.height, ANSWERS))
+        sampled = 0 if truth is None else len(truth) - truth.null_count()
         stream = None
         if memory.stream is not None and memory.streaming == champion.version:
             stream = LossStream.from_dict(memory.stream)
-        enters = not entered and predictions is not None and self._ripe(window, labelled, len(predictions))
+        enters = not entered and predictions is not None and self._ripe(window, sampled, len(predictions))
         whole = gathered.counted if gathered is not None else counted
         if whole is None:
             raise StoreError(f"The counts of the window of {window.words} are gone.")
@@ -265,21 +260,17 @@ class Judge:
             baseline=champion.baseline,
             stream=stream,
             ignore=self._contract.personal,
+            confidence=None,
             seed=self._seed,
         )
         if not enters:
             found = replace(found, signals=tuple(one for one in found.signals if one.name != "loss stream"))
         if gathered is not None:
-            rows = gathered.sample
+            rows = clean(gathered.sample)
         else:
-            rows = self.rows.sample(window, champion, limit=SAMPLE)
-            rows = rows.filter(pl.col("version") == champion.version)
-        rows = clean(rows)
-        beside = None
-        if truth is not None and rows.height:
+            rows = clean(self.rows.sample(window, champion, limit=SAMPLE).filter(pl.col("version") == champion.version))
             rows = rows.join(answers.select("id", "label"), on="id", how="left", maintain_order="left")
-            beside = rows["label"]
-        said = told(rows)[0] if rows.height else None
+        said, beside = told(rows)
         looked = _Looked(champion, found, rows, said, beside, labelled)
         return looked, found.stream if enters else None
 

@@ -5,34 +5,40 @@ Memory holds one segment, the kept rows and the answers (a prediction, its score
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import polars as pl
 
+from mainspring.monitor.baseline import PREDICTION, prediction_frame
+from mainspring.monitor.baseline import SCORE as SCORED
 from mainspring.monitor.service import ServiceCounts
 from mainspring.monitor.signals import Counted, count_window
 from mainspring.operate.rollout.canary import predictions as predictions_of
 from mainspring.serve.log import segment as segments
+from mainspring.serve.log import truth
 from mainspring.serve.log.columns import FEATURE, SCORE, as_types
-from mainspring.serve.log.read import ANSWERED, PredictionLog
+from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
-
     from mainspring.contract import Contract
     from mainspring.core.predictions import Predictions
     from mainspring.ledger.ports import Segment
+    from mainspring.monitor.baseline import Baseline
     from mainspring.operate.champion import Champion
     from mainspring.operate.live.windows import LiveWindow
     from mainspring.workspace import Workspace
 
 SAMPLE = 50_000
 """Of a larger window so many rows, evenly spread, are kept whole: for what needs a row's columns and its label."""
-ANSWERS = 1_000_000
-"""Of a larger window the performance is measured on so many rows."""
+ANSWERS = 250_000
+"""Of a larger window the performance is measured on so many rows, evenly spread."""
+TOGETHER = 130_000
+"""Segments are counted together up to so many rows: each count costs something however few rows there are."""
 FALLEN_BACK = "fallback"
 """The flag of an answer that is not the model's."""
 _ALWAYS = ("time", "version", "role", "latency_ms", "status", "flags")
@@ -42,13 +48,15 @@ _ALWAYS = ("time", "version", "role", "latency_ms", "status", "flags")
 class Gathered:
     """A window's rows, shadows left out.
 
-    ``rows`` of all requests that were answered with a prediction, ``versions``: how many each version answered.
+    ``rows`` of all requests that were answered with a prediction, ``versions``: how many each version answered,
+    ``labelled``: of how many of ``version``'s the truth is known.
     ``counted``: those rows in the bins of the champion's reference. ``answers``: what ``version`` said (``time``,
     ``prediction``, scores), in the order of time; ``sample``: some of its rows with the features, under their own
-    names. Both have ``id`` where labels are to be joined.
+    names. Both have ``label``, null where it is not known yet, if there may be any.
     """
 
     rows: int
+    labelled: int
     versions: dict[int, int]
     service: ServiceCounts
     counted: Counted | None
@@ -79,36 +87,38 @@ class LoggedRows:
         logged = sum(one.rows for one in found if one.kind == "predictions")
         return logged, sum(one.rows for one in found if one.kind == "labels")
 
-    def gather(self, window: LiveWindow, champion: Champion, *, ids: bool) -> Gathered:
-        """Read *window* once. What the answers are counted in is *champion*'s; *ids*: keep them, for labels."""
+    def gather(self, window: LiveWindow, champion: Champion, *, labels: bool) -> Gathered:
+        """Read *window* once, counted in the bins of *champion*; *labels*: put them beside the answers."""
         known = self.log.shape.columns
         scores = [name for name in known if name.startswith(SCORE)]
         features = [FEATURE + name for name in champion.reference.columns]
-        light = [*(["id"] if ids else []), "time", *(["prediction"] if "prediction" in known else []), *scores]
-        wanted = list(dict.fromkeys([*_ALWAYS, *light, *(name for name in features if name in known)]))
+        wanted = [*_ALWAYS, *(["id"] if labels else []), "prediction", *scores, *features]
         types = {name: known[name] for name in wanted if name in known}
+        light = ["time", "prediction", *scores, *(["label"] if labels else [])]
         parts = self.log.segments(window.start, window.end)
         total = max(sum(one.rows for one in parts), 1)
-        service, counted, versions, rows = ServiceCounts(), None, dict[int, int](), 0
+        service, counted, versions, rows, labelled = ServiceCounts(), None, dict[int, int](), 0, 0
         answers, sample = [], []
-        for part in self._parts(parts, window, types):
+        for part in _ahead(self._parts(parts, window, types, labels=labels)):
             service += ServiceCounts.of(part)
             said = _answered(part)
             rows += said.height
-            for version, count in said["version"].value_counts().iter_rows():
+            for version, count in _versions(said):
                 versions[version] = versions.get(version, 0) + count
-            mine = said.filter(pl.col("version") == champion.version)
+            mine = _of(said, champion.version)
             found = self._count(said, mine, champion)
             counted = found if counted is None else counted + found
-            answers.append(_thinned(mine.select(light), total, ANSWERS))
-            sample.append(_thinned(mine, total, SAMPLE))
+            labelled += mine.height - mine["label"].null_count() if labels else 0
+            answers.append(thinned(mine.select(light), total, ANSWERS))
+            sample.append(thinned(mine, total, SAMPLE))
         return Gathered(
             rows=rows,
+            labelled=labelled,
             versions=versions,
             service=service,
             counted=counted,
             answers=_stacked(answers, light),
-            sample=features_of(_stacked(sample, wanted), champion),
+            sample=features_of(_stacked(sample, [*types, *(["label"] if labels else [])]), champion),
         )
 
     def answers(self, window: LiveWindow, version: int) -> pl.DataFrame:
@@ -119,13 +129,8 @@ class LoggedRows:
         if "prediction" not in known:
             return pl.DataFrame()
         found = self.log.labelled(window.start, window.end, light, unlabelled=True).collect(engine="streaming")
-        mine = _answered(found).filter(pl.col("version") == version)
-        if mine.height > ANSWERS:
-            # labels are few and worth more than another row without one
-            labelled = mine.filter(pl.col("label").is_not_null())
-            rest = mine.filter(pl.col("label").is_null())
-            mine = pl.concat([_thinned(part, part.height, ANSWERS // 2) for part in (labelled, rest)])
-        return mine.sort("time", maintain_order=True)
+        mine = _of(_answered(found), version)
+        return _ordered(mine)
 
     def sample(self, window: LiveWindow, champion: Champion, *, limit: int = SAMPLE) -> pl.DataFrame:
         """At most so many rows of all that were answered in *window*, with their features."""
@@ -135,35 +140,72 @@ class LoggedRows:
         types = {name: known[name] for name in wanted if name in known}
         parts = self.log.segments(window.start, window.end)
         total = max(sum(one.rows for one in parts), 1)
-        found = [_thinned(_answered(part), total, limit) for part in self._parts(parts, window, types)]
+        found = [thinned(_answered(part), total, limit) for part in self._parts(parts, window, types)]
         return features_of(_stacked(found, list(types)), champion)
 
     def _parts(
-        self, parts: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType]
+        self, parts: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType], *, labels: bool = False
     ) -> Iterator[pl.DataFrame]:
-        """The rows of *window* that were answers, segment by segment."""
-        for one in parts:
-            rows = segments.read(self._store, one, list(types))
-            if one.start < window.start or one.end >= window.end:
-                rows = rows.filter((pl.col("time") >= window.start) & (pl.col("time") < window.end))
-            shadows = rows["role"] == "shadow"
-            if shadows.any():
-                rows = rows.filter(~shadows)
-            if rows.height:
-                yield as_types(rows, types)
+        """The rows of *window* that were answers, small segments taken together, with their ``label`` if asked for."""
+        entities = truth.by_entity(self.log, window.start, window.end, tolerance=TOLERANCE) if labels else None
+        held: list[pl.DataFrame] = []
+        for one in [*parts, None]:
+            rows = None if one is None else self._read(one, window, types)
+            if held and (rows is None or sum(part.height for part in held) + rows.height > TOGETHER):
+                together = pl.concat(held)
+                yield together if entities is None else self._with_truth(together, entities)
+                held = []
+            if rows is not None and rows.height:
+                held.append(rows)
+
+    def _read(self, segment: Segment, window: LiveWindow, types: dict[str, pl.DataType]) -> pl.DataFrame:
+        rows = segments.read(self._store, segment, list(types))
+        if segment.start < window.start or segment.end >= window.end:
+            rows = rows.filter((pl.col("time") >= window.start) & (pl.col("time") < window.end))
+        shadows = rows["role"] == "shadow"
+        rows = rows.filter(~shadows) if shadows.any() else rows
+        return rows if dict(rows.schema) == types else as_types(rows, types)
+
+    def _with_truth(self, rows: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
+        first, last = truth.span(rows["time"])
+        known = truth.latest(self.log, first, last, entities, kind=self.log.shape.label or "text")
+        return rows.join(known.select("id", "label"), on="id", how="left", maintain_order="left")
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
-        answers = clean(mine)
-        return count_window(
-            champion.reference,
-            self._contract,
-            features_of(said, champion).select(
-                name for name in champion.reference.columns if FEATURE + name in said.columns
-            ),
-            predictions=predictions_of(answers) if champion.baseline is not None and answers.height else None,
-            baseline=champion.baseline,
-            ignore=self._contract.personal,
+        counted = count_window(
+            champion.reference, self._contract, _only_features(said, champion), ignore=self._contract.personal
         )
+        answers = clean(mine)
+        if champion.baseline is None or not answers.height:
+            return counted
+        return replace(counted, said=champion.baseline.predictions.profile(said_in(answers, champion.baseline)))
+
+
+_PART = TypeVar("_PART")
+
+
+def _ahead(parts: Iterator[_PART]) -> Iterator[_PART]:
+    """The *parts*, the next of which is made while the present one is in work."""
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(next, parts, None)
+        while (part := coming.result()) is not None:
+            coming = aside.submit(next, parts, None)
+            yield part
+
+
+def said_in(answers: pl.DataFrame, baseline: Baseline) -> pl.DataFrame:
+    """What the model said, as :func:`mainspring.monitor.baseline.prediction_frame` has it, from logged columns."""
+    positive = baseline.positive or max((name.removeprefix(SCORE) for name in _scores(answers)), default="")
+    if baseline.task != "binary" or SCORE + positive not in answers.columns or answers["prediction"].dtype.is_float():
+        return prediction_frame(predictions_of(answers), positive=baseline.positive)
+    # the usual case goes without a way through arrays
+    return pl.DataFrame(
+        [answers["prediction"].cast(pl.String).alias(PREDICTION), answers[SCORE + positive].alias(SCORED)]
+    )
+
+
+def _scores(rows: pl.DataFrame) -> list[str]:
+    return [name for name in rows.columns if name.startswith(SCORE)]
 
 
 def told(answers: pl.DataFrame) -> tuple[Predictions | None, pl.Series | None]:
@@ -176,43 +218,48 @@ def told(answers: pl.DataFrame) -> tuple[Predictions | None, pl.Series | None]:
 
 def clean(answers: pl.DataFrame) -> pl.DataFrame:
     """The *answers* whose scores are all there."""
-    scores = [name for name in answers.columns if name.startswith(SCORE)]
-    if not any(answers[name].null_count() for name in scores):
-        return answers
-    return answers.drop_nulls(scores)
+    scores = _scores(answers)
+    return answers.drop_nulls(scores) if any(answers[name].null_count() for name in scores) else answers
 
 
 def features_of(rows: pl.DataFrame, champion: Champion) -> pl.DataFrame:
     """Logged *rows* with features under their own names, in the types that *champion* learned from where they fit."""
     made = []
-    for name in rows.columns:
-        if not name.startswith(FEATURE):
-            made.append(pl.col(name))
+    for values in rows.iter_columns():
+        if not values.name.startswith(FEATURE):
+            made.append(values)
             continue
-        own = name.removeprefix(FEATURE)
+        own = values.name.removeprefix(FEATURE)
         column = champion.reference.columns.get(own)
         kind = "" if column is None or not column.profile.types else column.profile.types[0]
-        made.append(_as_learned(rows[name], kind).alias(own))
-    return rows.select(made)
+        made.append(_as_learned(values, kind).alias(own))
+    return pl.DataFrame(made)
 
 
-def _as_learned(values: pl.Series, kind: str) -> pl.Expr:
+def _only_features(rows: pl.DataFrame, champion: Champion) -> pl.DataFrame:
+    names = [FEATURE + name for name in champion.reference.columns if FEATURE + name in rows.columns]
+    return features_of(pl.DataFrame([rows[name] for name in names]), champion)
+
+
+def _as_learned(values: pl.Series, kind: str) -> pl.Series:
     """A logged column in the type it was learned in. The log knows fewer types; a value is never changed."""
-    here, column = values.dtype, pl.col(values.name)
+    here = values.dtype
     if str(here) == kind or not kind:
-        return column
+        return values
     wanted = getattr(pl, kind, None)
     if wanted in (pl.Int8, pl.Int16, pl.Int32, pl.Int64, pl.UInt8, pl.UInt16, pl.UInt32, pl.UInt64, pl.Float32):
         whole = here.is_integer() or (here.is_float() and bool((values.floor() == values).all()))
-        read = values.cast(wanted, strict=False) if whole or wanted == pl.Float32 or here == pl.String else None
-        return column if read is None or read.null_count() > values.null_count() else column.cast(wanted, strict=False)
+        if not whole and wanted != pl.Float32 and here != pl.String:
+            return values
+        read = values.cast(wanted, strict=False)
+        return values if read.null_count() > values.null_count() else read
     if wanted == pl.Float64 and (here.is_numeric() or here == pl.String):
-        return column.cast(pl.Float64, strict=False)
-    if wanted in (pl.Categorical, pl.String, pl.Boolean) and here == pl.String:
-        return column.cast(wanted) if wanted == pl.Categorical else column
+        return values.cast(pl.Float64, strict=False)
+    if wanted == pl.Categorical and here == pl.String:
+        return values.cast(pl.Categorical)
     if kind.startswith("Datetime") and isinstance(here, pl.Datetime) and "time_zone=None" in kind:
-        return column.dt.replace_time_zone(None)
-    return column
+        return values.dt.replace_time_zone(None)
+    return values
 
 
 def _answered(rows: pl.DataFrame) -> pl.DataFrame:
@@ -227,12 +274,31 @@ def _answered(rows: pl.DataFrame) -> pl.DataFrame:
     return kept
 
 
-def _thinned(rows: pl.DataFrame, total: int, limit: int) -> pl.DataFrame:
+def thinned(rows: pl.DataFrame, total: int, limit: int) -> pl.DataFrame:
+    """Of *rows*, a part of *total* ones, so many that at most *limit* of all are kept, evenly spread."""
     step = -(-total // limit)
-    return rows if step <= 1 else rows.gather_every(step)
+    return rows if step <= 1 else rows[np.arange(0, rows.height, step)]
 
 
 def _stacked(parts: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
-    return pl.concat(parts).sort("time", maintain_order=True)
+    return _ordered(pl.concat(parts))
+
+
+def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows if rows["time"].is_sorted() else rows.sort("time", maintain_order=True)
+
+
+def _versions(rows: pl.DataFrame) -> list[tuple[int, int]]:
+    """How many rows each version answered."""
+    if rows.height and rows["version"].min() == rows["version"].max():
+        return [(rows["version"][0], rows.height)]
+    return rows["version"].value_counts().rows()
+
+
+def _of(rows: pl.DataFrame, version: int) -> pl.DataFrame:
+    """The rows that *version* answered; the very same where it answered all."""
+    if rows.height and rows["version"].min() == rows["version"].max() == version:
+        return rows
+    return rows.filter(pl.col("version") == version)
