@@ -279,3 +279,39 @@ def test_what_is_told_of_an_endpoint_makes_sense(call_in: Call, shop: Path, fres
         assert "hush" not in done.err
     done = call_in("predict", "shop@challenger", "new.csv", "--url", "http://127.0.0.1:9", where=shop)
     assert "An endpoint answers with the version that it serves" in done.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
+def test_through_a_real_endpoint_each_row_once_whoever_is_killed(
+    call_in: Call, shop: Path, fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.serve.live import serving, until
+
+    many = tmp_path / "many.csv"
+    many.write_text(table(600, seed=4))
+    out = tmp_path / "out"
+    monkeypatch.setenv("ASKED_WITH", "hush")
+    with serving("shop", workspace=shop / ".mainspring", MAINSPRING_TOKEN="hush") as live:  # noqa: S106
+        url: tuple[str, ...] = ("--url", live.url)
+        refused = call_in("predict", "shop", "new.csv", *url, where=shop)
+        assert (refused.code, refused.out) == (2, "")
+        assert "refuses (401)" in refused.err
+        url = (*url, "--token", "env:ASKED_WITH")
+        done = call_in("predict", "shop", "new.csv", *url, where=shop)
+        assert done.code == 0, done.err
+        found = pl.read_csv(io.StringIO(done.out))
+        assert_scored(found.drop("prediction_id", "model_version"), shop, pl.read_csv(fresh))
+        assert found["model_version"].to_list() == [1] * ROWS
+        assert found["prediction_id"].n_unique() == ROWS
+        words = ["shop", str(many), "-o", str(out), "--partition-rows", "50", "--request-rows", "1", *url]
+        command = [sys.executable, "-m", "mainspring", "predict", *words]
+        killed = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        until(lambda: len(list(out.glob("part-*"))) >= 2, 60)
+        killed.kill()
+        assert killed.wait() == -9
+        told = json.loads(call_in("predict", *words, "--json", where=tmp_path).out)
+        assert 1 <= told["reused"] < told["partitions"] == 12
+        assert (told["version"], told["versions"], told["rows"]) == (1, [1], 600)
+    scored = pl.read_parquet(out / "*.parquet")
+    assert scored["prediction_id"].n_unique() == 600
+    assert_scored(scored.drop("prediction_id", "model_version", "flags"), shop, pl.read_csv(many))

@@ -34,7 +34,7 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("why", "mainspring.cli.why:why", "Say why a step ran or was reused.", _BUILD),
     ("graph", "mainspring.cli.graph:graph", "Draw the pipeline as text or Mermaid.", _BUILD),
     ("backtest", "mainspring.cli.backtest:backtest", "Rehearse history: a static model beside the loop.", _BUILD),
-    ("predict", "mainspring.cli.predict:predict", "Score a file or a pipe with a model.", _RELEASE),
+    ("predict", "mainspring.cli.predict:predict", "Score a file, a folder or a pipe with a model.", _RELEASE),
     ("serve", "mainspring.cli.serve:serve", "Answer predictions over HTTP.", _RELEASE),
     ("verify", "mainspring.cli.verify:verify", "Check that a packaged model predicts as at training.", _RELEASE),
     ("promote", "mainspring.cli.promote:promote", "Make a version the champion.", _RELEASE),
