@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mainspring.serve.problem import Problem, busy
@@ -17,6 +18,7 @@ from mainspring.serve.reply import JSON, PREDICT, refusal, status_line
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Collection
 
     from mainspring.serve.app import App
 
@@ -25,8 +27,22 @@ QUICK = 64 * 1024
 LINGER = 2.0
 """So many seconds what a refused client still sends is thrown away, so that it reads why it was refused."""
 LONGEST_ID = 128
+MANY = 200
+FEW = 32
 _OK = status_line(200)
 _KINDS = (b"application/json", b"text/json")
+
+
+class _Flow(FlowControl):
+    """Reads no more while requests wait behind the one that is being answered, so that they do not pile up."""
+
+    def __init__(self, transport: asyncio.Transport, pipeline: Collection[Any]) -> None:
+        super().__init__(transport)
+        self._pipeline = pipeline
+
+    def resume_reading(self) -> None:
+        if not self._pipeline and not self.write_paused:
+            super().resume_reading()
 
 
 class Http(HttpToolsProtocol):
@@ -43,6 +59,8 @@ class Http(HttpToolsProtocol):
         self.keep = True
         self._head = 0
         self._got = 0
+        self._begins = 0
+        self._running: Any = None  # what the app is answering; ``cycle`` may be one that waits behind it
         self._reserved = 0
         self._chunks: list[bytes] | None = None
         self._waiting = False
@@ -58,6 +76,7 @@ class Http(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless there are too many."""
         super().connection_made(transport)
+        self.flow = _Flow(transport, self.pipeline)
         if len(self.connections) > self.limits.connections:
             self.ours.tally.count("refused_connections")
             self.refuse(busy("There are too many connections: try again."))
@@ -72,6 +91,7 @@ class Http(HttpToolsProtocol):
         """Parse, and look after what the rest of the request may cost."""
         if self._lingering:
             return
+        self._begins = 0 if self.begun else -1  # how many requests begin in this piece, but for one that it begins with
         super().data_received(data)
         if self.begun and not self._lingering:
             self._received_in_part(len(data))
@@ -79,14 +99,14 @@ class Http(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """The client does not read its answers: read no more of its requests either."""
         super().pause_writing()
-        if not self.flow.read_paused and not self.transport.is_closing():
-            self.transport.pause_reading()
+        if not self.transport.is_closing():
+            self.flow.pause_reading()
 
     def resume_writing(self) -> None:
         """It reads again."""
         super().resume_writing()
-        if not self.flow.read_paused and not self.transport.is_closing():
-            self.transport.resume_reading()
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def shutdown(self) -> None:
         """Finish what was asked; where nothing was, wait a moment for what may be on its way."""
@@ -107,6 +127,7 @@ class Http(HttpToolsProtocol):
         self.in_head = True
         self.begun = time.perf_counter()
         self._head = self._got = 0
+        self._begins += 1
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
@@ -183,11 +204,25 @@ class Http(HttpToolsProtocol):
         elif self._deferred is not None:
             cycle, app = self._deferred
             self._deferred = None
+            self._running = cycle
             super()._start_asgi_task(cycle, app)
 
     def refuse(self, problem: Problem) -> None:
-        """Say no, take nothing more of this connection, and close it when what was said can have been read."""
+        """Say no, take nothing more of this connection, and close it when what was said can have been read.
+
+        Where answers to earlier requests are still to come, it is closed without a word: they keep their order.
+        """
         if self._lingering or self.transport.is_closing():
+            return
+        if self._waiting:
+            self.ours.lane.settle()
+        is_behind = (
+            self._running is not None and not self._running.response_complete and self._running is not self.cycle
+        )
+        if self._waiting or self.pipeline or is_behind:
+            self._lingering = True
+            self._release()
+            self.transport.close()
             return
         self._lingering = True
         self.begun, self._chunks = 0.0, None
@@ -236,6 +271,7 @@ class Http(HttpToolsProtocol):
         if self._waiting:
             self._deferred = (cycle, app)  # answers keep the order of their requests
         else:
+            self._running = cycle
             super()._start_asgi_task(cycle, app)
 
     def _is_quick(self) -> bool:
@@ -246,6 +282,8 @@ class Http(HttpToolsProtocol):
             return False
         if self._known and self.headers == self._known:
             return True
+        if len(self.headers) > FEW:
+            return False
         self._request, self._echo = "", b""
         length = -1
         for name, value in self.headers:
@@ -272,7 +310,10 @@ class Http(HttpToolsProtocol):
         return True
 
     def _fits(self) -> bool:
-        """Whether the body may come; where not, it is said."""
+        """Whether the head is no larger than it may be and the body may come; where not, it is said."""
+        if len(self.headers) > MANY or sum(len(name) + len(value) for name, value in self.headers) > self.limits.head:
+            self.refuse(self._too_long())
+            return False
         for name, value in self.headers:
             if name == b"content-length" and value.isdigit():
                 length = int(value)
@@ -290,12 +331,15 @@ class Http(HttpToolsProtocol):
             "or raise --max-body.",
         )
 
+    def _too_long(self) -> Problem:
+        return Problem(431, f"The request's headers are larger than {self.limits.head:,} bytes, or more than {MANY}.")
+
     def _received_in_part(self, received: int) -> None:
         """Bound what the rest of the head may be, and account for a body that is still coming."""
         if self.in_head:
-            self._head += received
+            self._head += received if self._begins == 0 else 0
             if self._head > self.limits.head:
-                self.refuse(Problem(431, f"The request's headers are larger than {self.limits.head:,} bytes."))
+                self.refuse(self._too_long())
         elif self._chunks is not None and not self._reserved:
             self._reserve(self._length)
 
