@@ -1,0 +1,301 @@
+"""Real history through a real endpoint, with faults put in: what is found, when, and what is blamed.
+
+    python benchmarks/replay.py [FOLDER] [--tables elec2,adult] [--faults unit,null]
+                                                     FOLDER: where the tables lie (default: ../shared/data)
+
+For each table a project is made by `mainspring init`, its model learns from the first half, and rows of the second half
+are sent to `mainspring serve` one by one over HTTP; labels come a window late. Each fault begins after the sixth of
+fourteen windows and stays. Columns let values through that break the contract (`on_violation = "flag"`), so that what
+is found is found by the watch and not by a refusal. `adult` has no time and is sent in shuffled order: there nothing
+changes by itself, and what is found without a fault is a false alarm.
+
+Printed for each fault: whether it was found, after how many windows, at which place the broken column is suspected, how
+many incidents were opened after it began, and how many requests were dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from mainspring.demo.replay import Client, Endpoint, requests
+from mainspring.operate.diagnosis import importance
+from mainspring.operate.live.watch import watch
+from mainspring.project import Project
+from mainspring.registry.registry import Registry
+from mainspring.serve.log.compact import compact, finish_spools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mainspring.ledger.ports.incidents import Incident
+    from mainspring.workspace import Workspace
+
+FOLDER = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+WINDOW = 400
+WINDOWS = 14
+BEGINS = 6
+QUIET_WINDOWS = 100
+SECONDS = 2.0
+"""A window by time, for the faults of the service itself."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A table, and what `init` is told about it."""
+
+    name: str
+    target: str
+    time: str | None
+    ignore: tuple[str, ...] = ()
+
+
+CASES = (
+    Case("elec2", "class", "t", ("date",)),
+    Case("bank_marketing", "y", "t", ("year_derived", "duration")),
+    Case("adult", "income", None, ("split",)),
+)
+
+
+def prepare(case: Case, folder: Path, root: Path, window: str) -> tuple[Project, pl.DataFrame]:
+    """A project with a registered champion that learned from the first half, and the second half."""
+    table = pl.read_parquet(folder / f"{case.name}.parquet").drop(case.ignore, strict=False)
+    table = table.sort(case.time) if case.time else table.sample(fraction=1.0, shuffle=True, seed=7)
+    half = len(table) // 2
+    root.mkdir(parents=True)
+    table[:half].write_parquet(root / "first.parquet")
+    told = ["--time", case.time] if case.time else []
+    run(root, "init", "live", "--data", "first.parquet", "--target", case.target, *told)
+    contract = root / "live" / "mainspring.toml"
+    text = re.sub(r"(?m)^(\[columns\..+\])$", r'\1\non_violation = "flag"', contract.read_text())
+    text = re.sub(r"(?m)^window = .*$", f"window = {window}", text)
+    contract.write_text(text)
+    run(root / "live", "run", "--set", "seconds=10", "--set", "trials=8", good=(0, 1))
+    project = Project.find(root / "live")
+    with project.workspace() as workspace:
+        registry = Registry(workspace)
+        if registry.champion("live") is None:
+            registry.promote("live", 1, override="the replay needs a champion, whatever the proposed bounds say")
+    return project, table[half:]
+
+
+def run(folder: Path, *words: str, good: Sequence[int] = (0,)) -> None:
+    """A command of Mainspring, which must end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mainspring", *words], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if done.returncode not in good:
+        raise SystemExit(f"mainspring {' '.join(words)} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+
+
+class Stage:
+    """One endpoint with its log, to which windows are sent."""
+
+    def __init__(self, project: Project, workspace: Workspace, client: Client, target: str) -> None:
+        self.project, self.workspace, self.client, self.target = project, workspace, client, target
+        self._late: list[list[dict[str, Any]]] = []
+        self.opened: list[tuple[int, Incident]] = []
+        self.windows = 0
+
+    def send(self, rows: pl.DataFrame) -> None:
+        """Send one window of *rows*, the labels of the one before, and judge what there is."""
+        answers = self.client.predict(requests(rows, [name for name in rows.columns if name != self.target]))
+        truth = rows[self.target].to_list()
+        self._late.append([{"id": a.id, "label": y} for a, y in zip(answers, truth, strict=True) if a.id])
+        if len(self._late) > 1:
+            self.client.label(self._late.pop(0))
+        self.judge()
+
+    def judge(self) -> None:
+        """Bring the log up to date and judge it."""
+        finish_spools(self.workspace, "live")
+        compact(self.workspace, "live")
+        found = watch(self.project, self.workspace, grace=timedelta(0))
+        self.windows += len(found.judged)
+        self.opened += [(self.windows, incident) for incident in found.opened]
+
+
+def important(project: Project, frame: pl.DataFrame) -> tuple[str, str]:
+    """The number and the category on which the model rests most."""
+    with project.workspace() as workspace:
+        weights = importance(Registry(workspace).load("live").model())
+    names = sorted((name for name in frame.columns if name in weights), key=lambda name: -weights[name])
+    numbers = [name for name in names if frame.schema[name].is_numeric() and frame[name].n_unique() > 20]
+    levels = [name for name in names if frame.schema[name] == pl.String]
+    return numbers[0], levels[0] if levels else numbers[1]
+
+
+def unit(column: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    return lambda rows: rows.with_columns(pl.col(column) * 10)
+
+
+def null(column: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    return lambda rows: rows.with_columns(pl.lit(None, dtype=rows.schema[column]).alias(column))
+
+
+def renamed(column: str, level: Any) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    if isinstance(level, str):
+        return lambda rows: rows.with_columns(pl.col(column).replace(level, f"{level} (new)"))
+    return lambda rows: rows.with_columns(pl.col(column).round(0))
+
+
+def swapped(column: str, level: Any, target: str, classes: list[Any]) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """The classes change places where *column* is *level* (for a number: above it)."""
+    there = pl.col(column) == level if isinstance(level, str) else pl.col(column) > level
+    other = pl.col(target).replace_strict({classes[0]: classes[1], classes[1]: classes[0]})
+    return lambda rows: rows.with_columns(pl.when(there).then(other).otherwise(pl.col(target)).alias(target))
+
+
+def of_rows(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
+    """The faults of data and concept, in windows by rows."""
+    project, rest = prepare(case, folder, place / case.name, str(WINDOW))
+    number, level_column = important(project, rest)
+    level = rest[level_column].mode()[0] if rest.schema[level_column] == pl.String else rest[level_column].median()
+    classes = sorted(rest[case.target].unique().to_list(), key=str)
+    faults: dict[str, tuple[str | None, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+        "none": (None, lambda rows: rows),
+        "unit": (number, unit(number)),
+        "null": (number, null(number)),
+        "renamed": (level_column, renamed(level_column, level)),
+        "swapped": (None, swapped(level_column, level, case.target, classes)),
+    }
+    for name, (column, change) in faults.items():
+        if wanted and name not in wanted:
+            continue
+        windows = QUIET_WINDOWS if name == "none" and case.time is None else WINDOWS
+        rows_needed = windows * WINDOW
+        # shuffled rows may come a second time in another order: nothing changes by that
+        again = rest.sample(fraction=1.0, shuffle=True, seed=8)
+        sent = rest if case.time else pl.concat([rest, again]).head(rows_needed)
+        count = min(windows, len(sent) // WINDOW)
+        with fresh(project, place / f"{case.name}-{name}") as other, Endpoint(other.root, "live") as endpoint:
+            client = Client(endpoint.address)
+            with other.workspace() as workspace:
+                stage = Stage(other, workspace, client, case.target)
+                for k in range(count):
+                    rows = sent[k * WINDOW : (k + 1) * WINDOW]
+                    stage.send(change(rows) if k >= BEGINS else rows)
+                say(case.name, name, column, stage, client, count)
+
+
+def say(table: str, fault: str, column: str | None, stage: Stage, client: Client, count: int) -> None:
+    """One line."""
+    after = [(window, one) for window, one in stage.opened if window > BEGINS]
+    blamed = [
+        (window, [suspect.name for suspect in one.suspects].index(column) + 1)
+        for window, one in after
+        if column is not None and column in [suspect.name for suspect in one.suspects]
+    ]
+    hits = blamed or ([(w, 0) for w, one in after if one.kind in ("performance", "service")] if column is None else [])
+    kinds = ", ".join(one.kind for _, one in stage.opened) or "none"
+    if fault == "none":
+        found = f"{len(stage.opened)} incidents in {count} windows"
+    elif not hits:
+        found = "not found"
+    else:
+        rank = f", {column} suspected at place {hits[0][1]}" if hits[0][1] else ""
+        found = f"found after {hits[0][0] - BEGINS} windows{rank}"
+    print(
+        f"{table:15} {fault:9} {found}; incidents before {len(stage.opened) - len(after)}, after {len(after)} "
+        f"({kinds}); sent {client.sent:,}, dropped {client.dropped}, statuses {client.statuses}",
+        flush=True,
+    )
+
+
+class fresh:  # noqa: N801  # reads as what it is: a fresh copy
+    """A copy of a project, so that every fault meets the same champion and an empty log."""
+
+    def __init__(self, project: Project, root: Path) -> None:
+        import shutil
+
+        shutil.copytree(project.root, root)
+        self._project = Project.find(root)
+
+    def __enter__(self) -> Project:
+        return self._project
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing: the whole place goes at the end."""
+
+
+def of_service(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
+    """The faults of the service itself, in windows by time: answers that come late, and a stop of the traffic."""
+    project, rest = prepare(case, folder, place / f"{case.name}-service", f'"{SECONDS:.0f}s"')
+    names = [name for name in rest.columns if name != case.target]
+    for name in ("latency", "stop"):
+        if wanted and name not in wanted:
+            continue
+        with fresh(project, place / f"{case.name}-{name}") as other, Endpoint(other.root, "live") as endpoint:
+            client = Client(endpoint.address)
+            with other.workspace() as workspace:
+                stage = Stage(other, workspace, client, case.target)
+                stop = threading.Event()
+                begun, slowing = time.monotonic(), None
+                total = 24
+                for k in range(total):
+                    broken = k >= total // 2
+                    if broken and name == "latency" and slowing is None:
+                        slowing = threading.Thread(target=halted, args=(endpoint.workers, stop), daemon=True)
+                        slowing.start()
+                    if not (broken and name == "stop"):
+                        # half a window's time, not to be late for the next one
+                        at = (k * 200) % (len(rest) - 200)
+                        client.predict(requests(rest[at : at + 200], names))
+                    stage.judge()
+                    time.sleep(max(0.0, begun + (k + 1) * SECONDS - time.monotonic()))
+                stop.set()
+                if slowing is not None:
+                    slowing.join()
+                stage.judge()
+                opened = [(w, one.kind, one.summary[:110]) for w, one in stage.opened]
+                print(
+                    f"{case.name:15} {name:9} begins in window {total // 2}; opened {opened}; "
+                    f"sent {client.sent:,}, dropped {client.dropped}",
+                    flush=True,
+                )
+
+
+def halted(workers: Sequence[int], stop: threading.Event) -> None:
+    """Stop the endpoint's own workers for most of the time, as a machine without time for them would."""
+    while not stop.is_set():
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+        stop.wait(0.04)
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+        stop.wait(0.02)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    parser.add_argument("--tables", default="")
+    parser.add_argument("--faults", default="", help="of: none, unit, null, renamed, swapped, latency, stop")
+    given = parser.parse_args()
+    tables, wanted = (set(filter(None, text.split(","))) for text in (given.tables, given.faults))
+    with tempfile.TemporaryDirectory() as place:
+        for case in CASES:
+            if tables and case.name not in tables:
+                continue
+            if not wanted or wanted & {"none", "unit", "null", "renamed", "swapped"}:
+                of_rows(case, given.folder, Path(place), wanted)
+            if not wanted or wanted & {"latency", "stop"}:
+                of_service(case, given.folder, Path(place), wanted)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
