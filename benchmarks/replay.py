@@ -32,7 +32,6 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mainspring.demo.replay import Client, Endpoint, requests
-from mainspring.operate.diagnosis import importance
 from mainspring.operate.live.watch import watch
 from mainspring.project import Project
 from mainspring.registry.registry import Registry
@@ -131,7 +130,9 @@ class Stage:
 def important(project: Project, frame: pl.DataFrame) -> tuple[str, str]:
     """The number and the category on which the model rests most."""
     with project.workspace() as workspace:
-        weights = importance(Registry(workspace).load("live").model())
+        weights = Registry(workspace).load("live").json("profile.json")["importance"]
+    if not weights:
+        raise SystemExit("The model does not say what it rests on: no column can be chosen to be broken.")
     names = sorted((name for name in frame.columns if name in weights), key=lambda name: -weights[name])
     numbers = [name for name in names if frame.schema[name].is_numeric() and frame[name].n_unique() > 20]
     levels = [name for name in names if frame.schema[name] == pl.String]

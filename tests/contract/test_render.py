@@ -21,7 +21,7 @@ def test_a_full_contract_survives_the_round_trip() -> None:
     assert Contract.parse(render(contract)) == contract
     assert as_dict(contract) == tomllib.loads(render(contract))
     assert Contract.from_dict(as_dict(contract)) == contract
-    assert Contract.of_dict(msgspec.json.decode(msgspec.json.encode(as_dict(contract)))) == contract
+    assert Contract.from_dict(msgspec.json.decode(msgspec.json.encode(as_dict(contract)))) == contract
 
 
 def test_comments_stand_above_their_section_and_behind_their_key() -> None:

@@ -31,4 +31,4 @@ def contract_of(place: Workspace, model: str, *, version: int | None = None, wor
     registry = Registry(place)
     number = version or registry.versions(model)[0].version
     bundle = registry.load(f"{model}/{number}")
-    return Contract.of_dict(bundle.json("contract.json"), source=f"the contract of {model}/{number}")
+    return Contract.from_dict(bundle.json("contract.json"), source=f"the contract of {model}/{number}")

@@ -67,18 +67,11 @@ class Contract:
         return parse(text, source=source)
 
     @classmethod
-    def of_dict(cls, tree: Mapping[str, Any], *, source: str = "the contract") -> Contract:
-        """Read a contract from what `as_dict` gave; *source* is named in errors."""
-        from mainspring.contract.parse import of_dict
-
-        return of_dict(dict(tree), source=source)
-
-    @classmethod
-    def from_dict(cls, tree: dict[str, Any], *, source: str = "the contract") -> Contract:
+    def from_dict(cls, tree: Mapping[str, Any], *, source: str = "the contract") -> Contract:
         """The contract that :meth:`as_dict` made *tree* of, without its path; *source* is named in errors."""
         from mainspring.contract.parse import read_tree
 
-        return read_tree(tree, source=source)
+        return read_tree(dict(tree), source=source)
 
     def as_dict(self) -> dict[str, Any]:
         """The contract as plain JSON values, in the shape of the TOML file; equal contracts give equal dicts."""

@@ -52,11 +52,6 @@ def parse(text: str, *, source: str = "mainspring.toml") -> Contract:
     return _Parser(text, source).contract(tree)
 
 
-def of_dict(tree: dict[str, Any], *, source: str = "the contract") -> Contract:
-    """Read a contract from plain values in the shape of the TOML file. Raises ContractError."""
-    return _Parser("", source).contract(tree)
-
-
 def read_tree(tree: dict[str, Any], *, source: str) -> Contract:
     """The contract of a *tree* in the shape of the TOML file (see ``Contract.as_dict``). Raises ContractError."""
     return _Parser("", source).contract(tree)

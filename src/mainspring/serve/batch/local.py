@@ -71,7 +71,7 @@ class LocalScoring:
 
     @cached_property
     def _judge(self) -> Judge:
-        contract = Contract.of_dict(self._bundle.json("contract.json"), source=f"the contract of {self._name}")
+        contract = Contract.from_dict(self._bundle.json("contract.json"), source=f"the contract of {self._name}")
         features = [contract.columns[name] for name in self._serving.model.features if name in contract.columns]
         return Judge(features, self._serving.typical)
 
