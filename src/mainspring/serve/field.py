@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, listed
@@ -179,6 +180,7 @@ def moment(text: str) -> datetime:
     return read.astimezone(UTC).replace(tzinfo=None) if read.tzinfo is not None else read
 
 
+@cache
 def _bound(end: float | str) -> Any:
     return moment(end) if isinstance(end, str) else end
 
