@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mainspring.monitor.drift import ColumnDrift
     from mainspring.monitor.signals import Judgement, Signal
     from mainspring.operate.fold import Kind
+    from mainspring.train.model import Model
 
 SUSPECTS = 5
 """At most so many columns are suspected."""
@@ -31,6 +32,8 @@ _FACTOR_NAMES = {2.20462: "pounds and kilograms", 1.60934: "miles and kilometres
 _NEAR = 0.1
 _NEARER = 0.02
 """Seasons move numbers by two or three; for such a factor the quartiles must agree more closely."""
+_SHUFFLED = 1_000
+"""So many rows tell how much a column moves the answers."""
 _LEAST_DISTINCT = 40
 _LEAST_KNOWN = 30
 
@@ -78,7 +81,17 @@ def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagno
 def plain(alerts: Sequence[Signal]) -> Diagnosis:
     """What *alerts* say by themselves, where there are no rows to look at or rows do not explain it."""
     texts = listed([alert.text for alert in alerts], limit=3)
-    return Diagnosis(suspects=(), summary=f"{texts[:1].upper()}{texts[1:]}.")
+    columns = dict.fromkeys(alert.column for alert in alerts if alert.column is not None)
+    named = list(columns)[:SUSPECTS]
+    suspects = tuple(
+        Suspect(
+            name=name,
+            score=round(1 / len(columns), 3),
+            text=next(alert.text for alert in alerts if alert.column == name),
+        )
+        for name in named
+    )
+    return Diagnosis(suspects=suspects, summary=f"{texts[:1].upper()}{texts[1:]}.")
 
 
 def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
@@ -100,17 +113,41 @@ def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
     return tuple(Suspect(name=name, score=round(scores[name] / total, 3), text=texts[name]) for name in order)
 
 
-def importance(model: Any) -> dict[str, float]:
-    """The share of each column in what *model* gained from its splits; empty where the model does not say."""
+def importance(model: Model, sample: pl.DataFrame | None = None) -> dict[str, float]:
+    """The share of each column in what *model* rests on, summing to one.
+
+    For LightGBM, what its splits on the column gained. For any other model, by how much its answers for the rows of
+    *sample* change on average when the column alone is shuffled (after L. Breiman, "Random forests", 2001, who looked
+    at the errors; answers need no labels); empty without a sample.
+    """
     booster = getattr(model.estimator, "booster_", None)
-    if booster is None:
-        return {}
-    gains = booster.feature_importance("gain")
-    shares: dict[str, float] = {}
-    for output, gain in zip(model.encoder.outputs, gains, strict=True):
-        shares[output.source] = shares.get(output.source, 0.0) + float(gain)
+    shares = _moved_by_shuffling(model, sample) if booster is None else {}
+    if booster is not None:
+        gains = booster.feature_importance("gain")
+        for output, gain in zip(model.encoder.outputs, gains, strict=True):
+            shares[output.source] = shares.get(output.source, 0.0) + float(gain)
     total = sum(shares.values()) or 1.0
-    return {name: gain / total for name, gain in shares.items()}
+    return {name: share / total for name, share in shares.items()}
+
+
+def _moved_by_shuffling(model: Model, sample: pl.DataFrame | None) -> dict[str, float]:
+    import numpy as np
+
+    if sample is None or len(sample) < 2:
+        return {}
+    rows = sample.head(_SHUFFLED)
+
+    def answers(frame: pl.DataFrame) -> Any:
+        said = model.predict(frame)
+        return np.asarray(said.values if said.scores is None else said.scores, dtype=np.float64)
+
+    usual = answers(rows)
+    draw = np.random.default_rng(0)
+    return {
+        name: float(np.abs(answers(rows.with_columns(rows[name][draw.permutation(len(rows))])) - usual).mean())
+        for name in model.encoder.columns
+        if name in rows.columns
+    }
 
 
 def upstream(suspects: Sequence[Suspect], evidence: Evidence) -> tuple[str, ...]:
