@@ -39,6 +39,8 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("verify", "mainspring.cli.verify:verify", "Check that a packaged model predicts as at training.", _RELEASE),
     ("promote", "mainspring.cli.promote:promote", "Make a version the champion.", _RELEASE),
     ("rollout", "mainspring.cli.rollout:rollout", "Put a version live step by step.", _RELEASE),
+    ("watch", "mainspring.cli.watch:watch", "Judge what a served model answered since the last time.", _RELEASE),
+    ("loop", "mainspring.cli.loop:loop", "Watch a served model and act, until it is stopped.", _RELEASE),
     ("slo", "mainspring.cli.slo:slo", "Show the error budget of every requirement.", _RELEASE),
     ("rollback", "mainspring.cli.rollback:rollback", "Make the previous champion the champion again.", _RELEASE),
 )

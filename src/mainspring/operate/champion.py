@@ -69,7 +69,12 @@ class Champion:
         """
         if self.own or self.baseline is None or not len(said):
             return self
-        answers = Reference.fit(prediction_frame(said, positive=self.baseline.positive))
+        return self.answering(Reference.fit(prediction_frame(said, positive=self.baseline.positive)))
+
+    def answering(self, answers: Reference) -> Champion:
+        """The same champion, known to answer as in *answers*."""
+        if self.baseline is None:
+            return replace(self, own=True)
         # what is expected of an answer was learned in the old bins of answers; what the columns tell still holds
         losses = {
             name: replace(found, parts={column: part for column, part in found.parts.items() if column != PREDICTION})

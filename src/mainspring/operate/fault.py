@@ -38,11 +38,11 @@ class Fault:
 class Tracker:
     """Which columns are broken, told from window to window. Windows are stretches of rows, or of their numbers.
 
-    ``open``: the present faults by column. ``stretches``: where something was broken.
+    ``open``: the present faults by column. ``broken``: where each column was broken.
     """
 
     open: dict[str, Fault] = field(default_factory=dict)
-    stretches: list[Stretch] = field(default_factory=list)
+    broken: dict[str, list[Stretch]] = field(default_factory=dict)
     _drifting: dict[str, int] = field(default_factory=dict)
     """By column, where it began to drift without a break."""
     _normal: set[str] = field(default_factory=set)
@@ -55,6 +55,16 @@ class Tracker:
     def touches(self, stretch: Stretch) -> bool:
         """Whether a column was broken in a window that lies in *stretch*."""
         return any(one.start < stretch.end and stretch.start < one.end for one in self.stretches)
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """Where something was broken."""
+        return [one for each in self.broken.values() for one in each]
+
+    def forget(self, before: int) -> None:
+        """Forget what was broken before that place only."""
+        kept = {name: [one for one in each if one.end > before] for name, each in self.broken.items()}
+        self.broken = {name: each for name, each in kept.items() if each}
 
     def look(
         self,
@@ -89,14 +99,15 @@ class Tracker:
             else:
                 self.open[name] = replace(fault, windows=fault.windows + 1)
                 broken[name] = Stretch(fault.start if fault.windows == 0 else stretch.start, stretch.end)
-        self.stretches += broken.values()
+        for name, one in broken.items():
+            self.broken.setdefault(name, []).append(one)
         return tuple(new), broken
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "open": [asdict(fault) for fault in self.open.values()],
-            "stretches": [[one.start, one.end] for one in self.stretches],
+            "broken": {name: [[one.start, one.end] for one in each] for name, each in self.broken.items()},
             "drifting": dict(self._drifting),
             "normal": sorted(self._normal),
         }
@@ -106,7 +117,7 @@ class Tracker:
         """Read :meth:`as_dict` back."""
         return cls(
             {one["column"]: Fault(**one) for one in raw["open"]},
-            [Stretch(start, end) for start, end in raw["stretches"]],
+            {name: [Stretch(start, end) for start, end in each] for name, each in raw["broken"].items()},
             dict(raw["drifting"]),
             set(raw["normal"]),
         )

@@ -213,7 +213,7 @@ class Challenger:
 
     ``model`` learned from every labelled row. ``said`` is what the same blend, made as of one window earlier, says of
     the freshest labelled window, which it had not seen: by that it is judged. ``weights`` say how much each span of
-    history counts.
+    history counts; ``probes`` are the members of that earlier blend.
     """
 
     model: Model
@@ -221,6 +221,21 @@ class Challenger:
     weights: Mapping[int | None, float]
     fits: int
     seconds: float
+    probes: Mapping[int | None, Model] = field(default_factory=dict)
+
+    @property
+    def probe(self) -> Model:
+        """The blend as of one window earlier, which stands for ``model`` on rows that this one has learned from."""
+        return blend([self.probes[span] for span in self.weights], list(self.weights.values()))
+
+    def stands_for(self, known: int, window: int) -> int:
+        """So many of the last of *known* rows hold half of what it goes by; a *window* has so many rows."""
+        total = 0.0
+        for span, weight in sorted(self.weights.items(), key=lambda item: float(item[0] or 1e9)):
+            total += weight
+            if total >= 0.5:
+                return known if span is None else span * window
+        return known
 
     @property
     def memory(self) -> str:
@@ -279,7 +294,8 @@ class Learner:
         model = blend([finals.models[span] for span in spans], list(weights.values()), meta=meta)
         said = pooled([probes.said[span] for span in spans], list(weights.values()))
         seconds = probes.seconds + finals.total + time.thread_time() - begun
-        return Challenger(model, said, weights, probes.fits + len(finals.seconds), seconds)
+        before = {span: probes.models[span] for span in spans}
+        return Challenger(model, said, weights, probes.fits + len(finals.seconds), seconds, before)
 
     def _score(self, begin: int, end: int) -> _Probes:
         """Enter what the spans that end at *begin* are worth on the rows from there to *end*."""
@@ -290,14 +306,15 @@ class Learner:
         said = {span: model.predict(rows) for span, model in fitted.models.items()}
         losses = {span: loss(predictions, truth) for span, predictions in said.items()}
         self.book.enter({span: value for span, value in losses.items() if math.isfinite(value)})
-        return _Probes(said, len(fitted.seconds), fitted.total + time.thread_time() - begun)
+        return _Probes(said, fitted.models, len(fitted.seconds), fitted.total + time.thread_time() - begun)
 
 
 @dataclass(frozen=True, slots=True)
 class _Probes:
-    """What models that end before some rows say of them, how many fits that took, and how long."""
+    """What models that end before some rows say of them, these models, how many fits that took, and how long."""
 
     said: Mapping[int | None, Predictions]
+    models: Mapping[int | None, Model]
     fits: int
     seconds: float
 

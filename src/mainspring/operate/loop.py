@@ -338,7 +338,7 @@ class Loop:
         self.champion = crown(
             challenger.model,
             self._contract,
-            self._faults.typical(max(0, self._known - self._stands_for(challenger)), self._known),
+            self._faults.typical(max(0, self._known - challenger.stands_for(self._known, self._window)), self._known),
             version=self._released,
             unseen=pl.concat([self._faults.sound[stretch.start : stretch.end] for stretch, _ in self._record]),
             predictions=joined([said for _, said in self._record]),
@@ -349,15 +349,6 @@ class Loop:
         )
         self._on_trial = []
         self._news = f"version {self._released} went live one window before"
-
-    def _stands_for(self, challenger: Challenger) -> int:
-        """So many of the last rows hold half of what the challenger goes by."""
-        total = 0.0
-        for span, weight in sorted(challenger.weights.items(), key=lambda item: float(item[0] or 1e9)):
-            total += weight
-            if total >= 0.5:
-                return self._known if span is None else span * self._window
-        return self._known
 
     def _roll_back(self, index: int, decision: Decision) -> None:
         before = self.champion.before

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mainspring.data.split import Split
     from mainspring.evaluate.evaluation import Evaluation
     from mainspring.ledger.ports.models import ModelVersion
+    from mainspring.package import Bundle
     from mainspring.project import Project
     from mainspring.train.model import Model
     from mainspring.workspace import Workspace
@@ -86,7 +87,20 @@ def release(
     return replace(done, version=version, promoted=promoted, reason=why)
 
 
-def register(
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A judged and packaged model that nobody knows of yet."""
+
+    bundle: Bundle
+    evaluation: Evaluation
+
+
+def register(project: Project, workspace: Workspace, *, model: Model, split: Split, run: str | None = None) -> Release:
+    """Judge *model* on the held-out part of *split*, package it and register it. Nothing goes live."""
+    return reported(project, enrol(project, workspace, prepare(project, workspace, model=model, split=split), run=run))
+
+
+def prepare(
     project: Project,
     workspace: Workspace,
     *,
@@ -94,17 +108,14 @@ def register(
     split: Split,
     judged: Predictor | None = None,
     profile: dict[str, Any] | None = None,
-    run: str | None = None,
-    tags: Mapping[str, str] | None = None,
-) -> Release:
-    """Judge *model* on the held-out part of *split*, package it and register it. Nothing goes live.
+) -> Prepared:
+    """Judge *model* on the held-out part of *split* and package it. Writes nothing but bytes into the store.
 
     *judged* answers for it on the held-out rows where the model itself has learned from them. *profile*: what it is
-    to be watched by (see :func:`profile`), where the split does not tell it.
+    to be watched by (see :func:`profile_of`), where the split does not tell it.
     """
     contract, registry = project.contract, Registry(workspace)
-    name = contract.project.name
-    champion = registry.champion(name)
+    champion = registry.champion(contract.project.name)
     evaluation = evaluate(
         judged or model, split.test, contract, champion=_predictor(registry, champion, split), stage="holdout"
     )
@@ -115,11 +126,34 @@ def register(
         evaluation=evaluation.as_dict(),
         profile=watched_by(model, split, contract) if profile is None else profile,
     )
-    version = registry.register(
-        name, bundle, run=run, metrics=evaluation.metrics, verdicts=evaluation.verdicts, tags=tags
+    registry.keep(bundle)
+    return Prepared(bundle, evaluation)
+
+
+def enrol(
+    project: Project,
+    workspace: Workspace,
+    prepared: Prepared,
+    *,
+    run: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Release:
+    """Register what was prepared as the next version. Quick: it may be part of a larger transaction."""
+    evaluation = prepared.evaluation
+    version = Registry(workspace).register(
+        project.contract.project.name,
+        prepared.bundle,
+        run=run,
+        metrics=evaluation.metrics,
+        verdicts=evaluation.verdicts,
+        tags=tags,
     )
-    report = _write_report(project, evaluation, version)
-    return Release(version, evaluation, promoted=False, reason="registered", report=report)
+    return Release(version, evaluation, promoted=False, reason="registered")
+
+
+def reported(project: Project, done: Release) -> Release:
+    """The release with the page of its evaluation written."""
+    return replace(done, report=_write_report(project, done.evaluation, done.version))
 
 
 def watched_by(model: Model, split: Split, contract: Contract) -> dict[str, Any]:
@@ -143,15 +177,17 @@ def watched_by(model: Model, split: Split, contract: Contract) -> dict[str, Any]
         reference=reference,
         window=window,
     )
-    return profile_of(model, reference, baseline)
+    return profile_of(model, reference, baseline, test)
 
 
-def profile_of(model: Model, reference: Reference, baseline: Baseline | None) -> dict[str, Any]:
-    """The profile that a bundle carries, as JSON values."""
+def profile_of(
+    model: Model, reference: Reference, baseline: Baseline | None, sample: pl.DataFrame | None = None
+) -> dict[str, Any]:
+    """The profile that a bundle carries, as JSON values. *sample*: rows that tell what the model rests on."""
     return {
         "reference": reference.as_dict(),
         "baseline": None if baseline is None else baseline.as_dict(),
-        "importance": importance(model),
+        "importance": importance(model, sample),
     }
 
 

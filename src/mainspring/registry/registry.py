@@ -47,10 +47,9 @@ class Registry:
         created: datetime | None = None,
     ) -> ModelVersion:
         """Store *bundle* and add it as the next version of *name*; it passed if no must failed. Nothing goes live."""
-        stored = self._store.put_parts(bundle.parts, type=BUNDLE, meta={"name": name, "form": bundle.manifest.form})
         return self._models.create(
             name,
-            digest=stored.digest,
+            digest=self.keep(bundle),
             passed=not any(verdict.blocks for verdict in verdicts),
             run=run,
             metrics=metrics,
@@ -58,6 +57,11 @@ class Registry:
             tags=tags,
             created=created,
         )
+
+    def keep(self, bundle: Bundle) -> str:
+        """Store *bundle* without telling anybody of it, so that registering it is quick; its digest in the store."""
+        meta = {"name": bundle.manifest.name, "form": bundle.manifest.form}
+        return self._store.put_parts(bundle.parts, type=BUNDLE, meta=meta).digest
 
     def resolve(self, reference: str | Reference) -> ModelVersion:
         """The version that *reference* names. Raises NotFound with the nearest names, or with what there is instead."""

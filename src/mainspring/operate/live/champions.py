@@ -108,7 +108,7 @@ class Champions:
             reference=Reference.from_dict(profile["reference"]),
             baseline=None if baseline is None else Baseline.from_dict(baseline),
             importance=importance(bundle.model()) if shares is None else shares,
-            own=True,
+            own=bool(profile.get("own", True)),
         )
         return Known(champion, bundle.examples()[0])
 

@@ -106,7 +106,8 @@ class Memory:
     the first. ``index``: the number of the last window with rows; ``silent``: so many empty ones came after it.
     ``longest``: the longest window, in seconds. ``faults``: the state of the tracker of broken columns. ``stream``: of
     the loss stream of version ``streaming``. ``asked``: how often something was asked for; ``asking``: the last ones.
-    ``news``: words on a release just before. ``revision`` is that of the document, 0 where there is none yet.
+    ``answers``: how version ``answering`` answers (a reference of its first window), for a version whose bundle tells
+    that of its like only. ``revision`` is that of the document, 0 where there is none yet.
     """
 
     seen: int = 0
@@ -119,6 +120,8 @@ class Memory:
     faults: dict[str, Any] | None = None
     stream: dict[str, Any] | None = None
     streaming: int = 0
+    answers: dict[str, Any] | None = None
+    answering: int = 0
     points: tuple[ServicePoint, ...] = ()
     recent: tuple[Place, ...] = ()
     asked: int = 0

@@ -14,6 +14,7 @@ from mainspring.contract.metric import METRICS
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.requirements import verdicts
+from mainspring.monitor.profile import Reference
 from mainspring.monitor.service import KEPT, ServicePoint, service_signals
 from mainspring.monitor.signals import MOSTLY_LABELLED, Counted, Judgement, Signal, judge_counted
 from mainspring.monitor.stream import LossStream
@@ -26,7 +27,7 @@ from mainspring.operate.incident import Desk
 from mainspring.operate.live import document
 from mainspring.operate.live.champions import Champions, headline
 from mainspring.operate.live.document import ASKING, RECENT, Asking, Judged, Memory, Place
-from mainspring.operate.live.rows import ANSWERS, SAMPLE, Gathered, LoggedRows, clean, thinned, told
+from mainspring.operate.live.rows import ANSWERS, SAMPLE, Gathered, LoggedRows, clean, said_in, thinned, told
 from mainspring.operate.trigger import moved, triggers
 from mainspring.serve.log.read import FOREIGN, SLACK, TOLERANCE
 
@@ -76,7 +77,7 @@ class Judge:
         """Judge a window that has just ended. Raises Refused where somebody else wrote since *memory* was read."""
         if memory.next is not None and memory.next > window.start:
             return memory  # somebody else has judged it meanwhile
-        known, gathered = self._gathered(window)
+        known, gathered = self._gathered(memory, window)
         logged, labels = self.rows.sums(window)
         point = ServicePoint.of(gathered.service, window.seconds)
         quiet_end = memory.points and not memory.points[-1].requests and not point.requests
@@ -131,6 +132,9 @@ class Judge:
         )  # fmt: skip
         if stream is not None:
             after = replace(after, stream=stream.as_dict(), streaming=champion.version)
+        if not champion.own and champion.baseline is not None:
+            said = Reference.fit(said_in(clean(gathered.answers), champion.baseline))
+            after = replace(after, answers=said.as_dict(), answering=champion.version)
         after, broken = self._faults(after, looked, known)
         return self._commit(after, judged, breaches, found, looked=looked, verdicts=held, broken=broken, known=known)
 
@@ -147,9 +151,9 @@ class Judge:
             return memory
         counted = None if late_rows else self._counts(judged.counts)
         if counted is None:
-            known, gathered = self._gathered(window)
+            known, gathered = self._gathered(memory, window)
         else:
-            known = self._champions.get(judged.version)
+            known = self._known(memory, judged.version)
             gathered = None
         if gathered is not None and not gathered.rows:
             return self._noted(memory, replace(judged, logged=logged, labels=labels))
@@ -190,6 +194,15 @@ class Judge:
             after = replace(after, stream=stream.as_dict(), streaming=champion.version)
         return self._commit(after, judged, fresh, found, looked=looked, verdicts=held, known=known, late=True)
 
+    def note(self, memory: Memory, alerts: Sequence[Signal], *, where: str) -> tuple[Incident, ...]:
+        """Fold *alerts* that are of no window. Gives the incidents opened by them."""
+        desk = self._desk(memory)
+        draft = desk.draw(max(memory.index, 0), alerts, lambda: None)
+        with self._ledger.together():
+            opened = desk.keep(draft, where=where)
+            document.remember(self._ledger.states, self._model, replace(memory, cases=desk.open))
+        return opened
+
     def touched(self, memory: Memory, news: Sequence[Segment]) -> Iterator[Judged]:
         """The judged windows in which rows or labels of the segments *news* may lie, in order."""
         spans = [(one.start, one.end) for one in news if one.kind == "predictions"]
@@ -211,17 +224,24 @@ class Judge:
             return memory
         return document.remember(self._ledger.states, self._model, replace(memory, seen=seen))
 
-    def _gathered(self, window: LiveWindow) -> tuple[Known, Gathered]:
+    def _known(self, memory: Memory, version: int) -> Known:
+        """A version, with its own answers to compare with as soon as they are known."""
+        known = self._champions.get(version)
+        if known.champion.own or memory.answers is None or memory.answering != version:
+            return known
+        return replace(known, champion=known.champion.answering(Reference.from_dict(memory.answers)))
+
+    def _gathered(self, memory: Memory, window: LiveWindow) -> tuple[Known, Gathered]:
         """The rows of *window*, counted against the version that answered most of them."""
         version = self._champions.at(window.end)
         if version is None:
             version = self._champions.registry.versions(self._model)[0].version
         labels = self._has_labels(window)
-        known = self._champions.get(version)
+        known = self._known(memory, version)
         gathered = self.rows.gather(window, known.champion, labels=labels)
         most = max(gathered.versions, key=lambda one: (gathered.versions[one], one), default=version)
         if most != version:
-            known = self._champions.get(most)
+            known = self._known(memory, most)
             gathered = self.rows.gather(window, known.champion, labels=labels)
         return known, gathered
 
@@ -263,6 +283,7 @@ class Judge:
             confidence=None,
             seed=self._seed,
         )
+        _, found = champion.after(found)
         if not enters:
             found = replace(found, signals=tuple(one for one in found.signals if one.name != "loss stream"))
         if gathered is not None:
@@ -335,7 +356,7 @@ class Judge:
         before = Stretch(index - 1, index) if index > 0 else None
         drifted = moved(looked.judgement.drift, champion.importance)
         new, _ = tracker.look(Stretch(index, index + 1), drifted, before, changed)
-        tracker.stretches = [one for one in tracker.stretches if one.end > index - RECENT]
+        tracker.forget(index - RECENT)
         words = tuple(f"{fault.column} {fault.words}" for fault in new)
         return replace(memory, faults=tracker.as_dict()), words
 
@@ -386,9 +407,8 @@ class Judge:
         late: bool = False,
     ) -> Memory:
         """Fold the *alerts*, and write everything down together."""
-        port, clock, states = self._ledger.incidents, self._workspace.clock, self._ledger.states
-        open_now = {one.id for one in port.search(model=self._model, status="open", limit=10_000)}
-        desk = Desk(port, model=self._model, clock=clock, cases=[one for one in memory.cases if one.id in open_now])
+        port, states = self._ledger.incidents, self._ledger.states
+        desk = self._desk(memory)
 
         def evidence() -> Evidence | None:
             if looked is None or known is None:
@@ -414,6 +434,13 @@ class Judge:
         (found.again if late else found.judged).append(judged)
         found.opened += opened
         return memory
+
+    def _desk(self, memory: Memory) -> Desk:
+        """The desk with the cases that nobody has closed meanwhile."""
+        port = self._ledger.incidents
+        open_now = {one.id for one in port.search(model=self._model, status="open", limit=10_000)}
+        cases = [one for one in memory.cases if one.id in open_now]
+        return Desk(port, model=self._model, clock=self._workspace.clock, cases=cases)
 
     def _noted(self, memory: Memory, judged: Judged) -> Memory:
         """Write down that a window was looked at and is as it was."""
@@ -458,7 +485,8 @@ class Judge:
         if not digest:
             return None
         try:
-            return Counted.from_dict(msgspec.json.decode(self._workspace.store.get(digest)))
+            found = Counted.from_dict(msgspec.json.decode(self._workspace.store.get(digest)))
+            return replace(found, said=None)  # the answers' bins may be others by now, and they were judged
         except (NotFound, StoreError):
             return None
 

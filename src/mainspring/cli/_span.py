@@ -1,0 +1,21 @@
+"""Spans of time on the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+
+def span(flag: str, text: str | None) -> timedelta | None:
+    """The span that was given as *flag*, None where none was. Raises InputError that says what is expected."""
+    from mainspring.core.duration import parse_duration
+    from mainspring.core.errors import InputError, quote
+
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise InputError(f"{flag} is {error}; got {quote(text)}.") from None
