@@ -13,9 +13,14 @@ from cyclopts import Parameter
 from mainspring.cli._workspace import Json  # noqa: TC001  # cyclopts reads the annotations
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Sequence
 
+    from rich.console import Console
+    from rich.table import Table
+
+    from mainspring.demo.live import Lived, LiveStory
     from mainspring.demo.story import Story
+    from mainspring.demo.truth import Finding
     from mainspring.operate.rehearsal import Passed
 
 FOLDER = Path("mainspring-demo")
@@ -25,6 +30,9 @@ def demo(
     *,
     open: Annotated[bool, Parameter(help="Open the report where there is a browser.")] = True,  # noqa: A002
     folder: Annotated[Path, Parameter(help="Where the report and the simulated table are put.")] = FOLDER,
+    live: Annotated[
+        bool, Parameter(negative=(), help="Send the second year through a real endpoint, with a real loop beside it.")
+    ] = False,
     seed: Annotated[int, Parameter(help="Another seed is another history.")] = 7,
     json: Json = False,
 ) -> int:
@@ -32,7 +40,8 @@ def demo(
 
     Two years of loan applications are simulated, with four events in the second: a unit that changes upstream, a
     shift that does no harm, a new category, and a change of who defaults. The first year is what a model learns from;
-    the second is replayed week by week.
+    the second is replayed week by week. With --live it is sent row by row over HTTP to an endpoint on this machine,
+    outcomes come late, and the loop that looks after the served model retrains it and rolls the new one out.
     """
     from mainspring.cli._output import emit_json, err
     from mainspring.core.errors import InputError
@@ -49,6 +58,8 @@ def demo(
         "A lender decides on loans; who defaulted is known two weeks later. A model learned from the first year.\n"
         "Now its second year passes, a line a week. The loop does not know what is going to happen.\n"
     )
+    if live:
+        return _live(console, _free(folder), seed=seed, is_json=json)
     story = tell(seed=seed, watch=_Teller(console))
     report, table = folder / "report.html", folder / "loans.parquet"
     write_atomic(report, page(story))
@@ -81,39 +92,113 @@ class _Teller:
         line = f"{place}  {str(passed.start)[:10]}  {passed.rows:>4} applications  {state}{standing}"
         self._console.print(line, style="yellow" if passed.open else "dim", markup=False)
         for incident in passed.opened:
-            self._say(f"incident {incident.id}", incident.summary, "bold red")
+            _said(self._console, f"incident {incident.id}", incident.summary, "bold red")
         for words in step.faults:
-            self._say("set aside", f"{words}; the model answers without it until it looks as before", "bold cyan")
+            _said(
+                self._console,
+                "set aside",
+                f"{words}; the model answers without it until it looks as before",
+                "bold cyan",
+            )
         reason = step.decision.reason if step.decision.trigger is not None else ""
         if step.retrained is not None:
-            self._say("retrain", step.retrained.reason, "bold cyan")
+            _said(self._console, "retrain", step.retrained.reason, "bold cyan")
         elif step.decision.action == "roll back":
-            self._say("roll back", step.decision.reason, "bold cyan")
+            _said(self._console, "roll back", step.decision.reason, "bold cyan")
         elif reason and reason != self._held:
-            self._say("hold", reason, "bold")
+            _said(self._console, "hold", reason, "bold")
         self._held = reason
 
-    def _say(self, word: str, text: str, style: str) -> None:
-        from rich.text import Text
 
-        self._console.print(Text.assemble(" " * 7, (f"{word}  ", style), text))
+def _free(folder: Path) -> Path:
+    """The first folder for a live demo that is not there yet."""
+    for number in range(1, 10_000):
+        place = folder / f"live-{number}"
+        if not place.exists():
+            return place
+    from mainspring.core.errors import InputError
+
+    raise InputError(f"{folder} is full of live demos. Name another folder with --folder.")
+
+
+def _live(console: Console, folder: Path, *, seed: int, is_json: bool) -> int:
+    from mainspring.cli._output import emit_json, out
+    from mainspring.demo.live import play
+    from mainspring.demo.story import SIMULATED
+
+    console.print("The first model is made, packaged and served on this machine …\n")
+    story = play(folder, seed=seed, watch=_LiveTeller(console))
+    if is_json:
+        emit_json({**story.as_dict(), "project": str(folder)})
+        return 0
+    _tell_live(out(), story)
+    out().print(
+        f"{SIMULATED}\n\nThe project, its log and its incidents are in {folder}. Look around there:", markup=False
+    )
+    for command in ("incidents list", "models history loans", "log query loans --limit 5", "watch"):
+        out().print(f"  mainspring {command}", markup=False)
+    return 0
+
+
+class _LiveTeller:
+    """Prints one line for a window of live requests, and what began or was done."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def __call__(self, lived: Lived) -> None:
+        """Say what happened in a window."""
+        by = " and ".join(f"version {number}: {count}" for number, count in sorted(lived.versions.items()))
+        standing = f", {lived.open} open incident{'s' * (lived.open != 1)}" if lived.open else ""
+        place = f"{lived.place:>{len(str(lived.windows))}}/{lived.windows}"
+        line = f"{place}  {lived.start:%Y-%m-%d}  {lived.rows} answered ({by}){standing}"
+        self._console.print(line, style="yellow" if lived.open else "dim", markup=False)
+        for incident in lived.opened:
+            _said(self._console, f"incident {incident.id}", incident.summary, "bold red")
+        for text in lived.done:
+            _said(self._console, "loop", text, "bold cyan")
+
+
+def _said(console: Console, word: str, text: str, style: str) -> None:
+    from rich.text import Text
+
+    console.print(Text.assemble(" " * 7, (f"{word}  ", style), text))
+
+
+def _tell_live(console: Console, story: LiveStory) -> None:
+    console.print()
+    console.print(_truth(story.findings))
+    recovered = "never" if story.recovered is None else f"{story.recovered:.0f} simulated days"
+    console.print(f"\nRequests: {story.sent:,} sent, {story.answered:,} answered, {story.dropped} dropped; "
+                  f"{story.swaps} swap{'s' * (story.swaps != 1)} of the model while they came in.")  # fmt: skip
+    console.print(f"From the concept change until the new model answered everything: {recovered}.")
+    for one in story.others:
+        console.print(f"Without an event behind it: {one.incident.summary}", markup=False)
+    for one in story.service:
+        console.print(f"Of the service itself (the simulation waits while a model is made): {one.incident.summary}",
+                      markup=False)  # fmt: skip
+
+
+def _truth(findings: Sequence[Finding]) -> Table:
+    from rich.table import Table as Drawn
+
+    from mainspring.demo.truth import HEADER
+
+    shown = Drawn(box=None, pad_edge=False, title="Truth against detection", title_justify="left")
+    for heading in HEADER:
+        shown.add_column(heading, overflow="fold")
+    for finding in findings:
+        shown.add_row(*finding.row(), style=None if finding.right else "red")
+    return shown
 
 
 def _tell(story: Story, report: Path, table: Path) -> None:
-    from rich.table import Table
-
     from mainspring.cli._output import out
     from mainspring.demo.story import SIMULATED
-    from mainspring.demo.truth import HEADER
 
     console = out()
     console.print(f"\n[bold]{story.result.verdict}[/bold]\n")
-    shown = Table(box=None, pad_edge=False, title="Truth against detection", title_justify="left")
-    for heading in HEADER:
-        shown.add_column(heading, overflow="fold")
-    for finding in story.findings:
-        shown.add_row(*finding.row(), style=None if finding.right else "red")
-    console.print(shown)
+    console.print(_truth(story.findings))
     others = len(story.others)
     console.print(f"\nIncidents without an event behind them: {others}. {SIMULATED}")
     console.print(f"\nThe picture:  {report}", markup=False)

@@ -91,7 +91,10 @@ def _is_effect(alert: Signal) -> bool:
 def _home_of_column(cases: Sequence[Case], alert: Signal, window: int) -> Case | None:
     """The open incident that is about this alert's column already, or began with others of its kind just now."""
     for case in cases:
-        if alert.column is not None and alert.column in case.columns:
+        if alert.column is None or alert.column not in case.columns:
+            continue
+        # a column that breaks is news, also where its distribution has long been another
+        if alert.kind != "data quality" or case.kind == "data quality" or window - case.opened <= ONSET:
             return case
     if alert.kind == "service":
         return next((case for case in cases if case.kind == "service"), None)
