@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 QUIET = ServicePoint(requests=600, failed=0, refused=0, seconds=600.0, p50=2.0, p99=9.0)
 
 
-def logged(latency: list[float], *, status: list[int] | None = None, at: list[int] | None = None) -> pl.DataFrame:
+def logged(
+    latency: list[float],
+    *,
+    status: list[int] | None = None,
+    at: list[int] | None = None,
+    flags: list[str | None] | None = None,
+) -> pl.DataFrame:
     start = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1e6)
     times = [start + offset for offset in (at or range(len(latency)))]
     return pl.DataFrame(
@@ -27,6 +33,7 @@ def logged(latency: list[float], *, status: list[int] | None = None, at: list[in
             "time": pl.Series(times).cast(pl.Datetime("us", "UTC")),
             "latency_ms": pl.Series(latency, dtype=pl.Float32),
             "status": pl.Series(status or [200] * len(latency), dtype=pl.Int16),
+            "flags": pl.Series(flags or [None] * len(latency), dtype=pl.String),
         }
     )
 
@@ -101,3 +108,14 @@ def test_an_endpoint_that_has_just_begun_is_held_against_errors_and_silence_only
     silent = replace(QUIET, requests=0, p50=None, p99=None)
     assert breached(service_signals([QUIET] * 3, silent, false_alarms=0.01)) == {"traffic"}
     assert breached(service_signals([QUIET] * 2, silent, false_alarms=0.01)) == set()
+
+
+def test_refused_requests_name_the_field_that_they_were_refused_for() -> None:
+    status = [200] * 60 + [422] * 40
+    flags: list[str | None] = [None] * 60 + ["minimum:income,nulls:age"] * 30 + ["type:age"] * 10
+    counts = ServiceCounts.of(logged([2.0] * 100, status=status, flags=flags))
+    assert ServiceCounts.from_dict(json.loads(json.dumps(counts.as_dict()))) == counts
+    now = ServicePoint.of(counts, 600.0)
+    (refused,) = [one for one in service_signals([], now, false_alarms=0.01) if one.breached]
+    assert (refused.kind, refused.column) == ("data quality", "income")
+    assert refused.text == "40.0% of the requests were refused, most for income (minimum); 0.0% is usual"

@@ -47,20 +47,25 @@ class ServiceCounts:
     """The requests of a window, or of a part of one. ``a + b`` is both together.
 
     ``failed``: answered with an error of ours (status 500 and above); ``refused``: with one of the client's (400 to
-    499). ``latency``: requests per cell, those that were answered well.
+    499), and ``broken``: which fields these named, each with the rule it broke (``minimum:age``). ``latency``:
+    requests per cell, those that were answered well.
     """
 
     requests: int = 0
     failed: int = 0
     refused: int = 0
     latency: Mapping[int, int] = field(default_factory=dict)
+    broken: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: ServiceCounts) -> ServiceCounts:
         """Both together."""
-        latency = dict(self.latency)
+        latency, broken = dict(self.latency), dict(self.broken)
         for cell, count in other.latency.items():
             latency[cell] = latency.get(cell, 0) + count
+        for name, count in other.broken.items():
+            broken[name] = broken.get(name, 0) + count
         return ServiceCounts(
+            broken=broken,
             requests=self.requests + other.requests,
             failed=self.failed + other.failed,
             refused=self.refused + other.refused,
@@ -69,7 +74,7 @@ class ServiceCounts:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> ServiceCounts:
-        """Count logged *rows* with the columns ``time``, ``latency_ms`` and ``status``, in the order of time.
+        """Count logged *rows* with the columns ``time``, ``latency_ms``, ``status`` and ``flags``, in order of time.
 
         Rows of one request follow each other and agree in time and latency: they count once.
         """
@@ -88,7 +93,13 @@ class ServiceCounts:
         least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
         each = np.bincount(cells - least)
         found = np.flatnonzero(each)
+        broken: dict[str, int] = {}
+        if len(well) < len(status):
+            for flags in rows["flags"].filter(rows["status"].is_between(400, 499)).drop_nulls().to_list():
+                for name in flags.split(","):
+                    broken[name] = broken.get(name, 0) + 1
         return cls(
+            broken=broken,
             requests=len(status),
             failed=int(np.count_nonzero(status >= 500)),
             refused=int(np.count_nonzero((status >= 400) & (status < 500))),
@@ -120,18 +131,26 @@ class ServiceCounts:
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         latency = [[cell, count] for cell, count in sorted(self.latency.items())]
-        return {"requests": self.requests, "failed": self.failed, "refused": self.refused, "latency": latency}
+        return {
+            "requests": self.requests, "failed": self.failed, "refused": self.refused, "latency": latency,
+            "broken": dict(self.broken),
+        }  # fmt: skip
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> ServiceCounts:
         """Read :meth:`as_dict` back."""
         latency = {int(cell): int(count) for cell, count in raw["latency"]}
-        return cls(requests=raw["requests"], failed=raw["failed"], refused=raw["refused"], latency=latency)
+        counts = {name: raw[name] for name in ("requests", "failed", "refused", "broken")}
+        return cls(**counts, latency=latency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePoint:
-    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies."""
+    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies.
+
+    ``blamed``: the field that most of the refused requests were refused for, and ``rule``, which it broke; empty where
+    there is none.
+    """
 
     requests: int
     failed: int
@@ -139,12 +158,18 @@ class ServicePoint:
     seconds: float
     p50: float | None
     p99: float | None
+    blamed: str = ""
+    rule: str = ""
 
     @classmethod
     def of(cls, counts: ServiceCounts, seconds: float) -> ServicePoint:
         """Remember *counts* of a window that lasted so many *seconds*."""
         well = sum(counts.latency.values())
+        most, times = max(counts.broken.items(), key=lambda item: item[1], default=("", 0))
+        rule, _, blamed = most.partition(":") if 2 * times >= counts.refused else ("", "", "")
         return cls(
+            blamed=blamed,
+            rule=rule.replace("_", " "),
             requests=counts.requests,
             failed=counts.failed,
             refused=counts.refused,
@@ -194,9 +219,13 @@ def _share(name: str, kind: Any, words: str, before: Sequence[ServicePoint], now
     share = count(now) / now.requests if now.requests else 0.0
     chance = bands.share_chance(bad, requests, count(now), now.requests, sides=1)
     high = bands.share_band(bad, requests, now.requests, level, sides=1)[1]
+    refused = name == "refused share" and bool(now.blamed)
+    if refused:
+        words = f"refused, most for {now.blamed} ({now.rule})"
     return Signal(
         name=name,
         kind=kind,
+        column=now.blamed if refused else None,
         value=share,
         low=0.0,
         high=high,

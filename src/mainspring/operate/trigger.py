@@ -25,8 +25,9 @@ def triggers(
 ) -> dict[Trigger, str]:
     """The triggers that fired, each with its reason in words.
 
-    *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column. An
-    endpoint that is slow or fails is not mended by another model, so service requirements fire nothing.
+    *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column; where it
+    does not say, any may matter. An endpoint that is slow or fails is not mended by another model, so service
+    requirements fire nothing.
     """
     found: dict[Trigger, str] = {}
     failed = [one for one in verdicts if one.result == "fail" and METRICS[one.metric].kind != "service"]
@@ -36,7 +37,7 @@ def triggers(
     elif worse is not None:
         found["requirement"] = worse.text
     for alert in alerts:
-        weight = 1.0 if alert.column in OUTPUTS else importance.get(alert.column or "", 0.0)
+        weight = 1.0 if alert.column in OUTPUTS or not importance else importance.get(alert.column or "", 0.0)
         if alert.kind == "drift" and weight >= LEAST_IMPORTANCE:
             found.setdefault("drift", alert.text)
     return found
@@ -44,4 +45,8 @@ def triggers(
 
 def moved(report: DriftReport, importance: Mapping[str, float]) -> list[str]:
     """The columns that drifted and on which the model rests."""
-    return [one.name for one in report.columns if one.drifted and importance.get(one.name, 0.0) >= LEAST_IMPORTANCE]
+    return [
+        one.name
+        for one in report.columns
+        if one.drifted and (not importance or importance.get(one.name, 0.0) >= LEAST_IMPORTANCE)
+    ]
