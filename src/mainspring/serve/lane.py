@@ -180,31 +180,33 @@ class Lane:
         log, shadows, answer = endpoint.log, endpoint.shadows, served.answer
         now, clock = time.perf_counter(), time.time_ns() // 1000
         histogram = self._count(queue, len(items), now - start)
-        counts, version, ticket = histogram.counts, served.version, 0
+        counts, version = histogram.counts, served.version
         scores: Sequence[list[float] | None] = scored.scores or [None] * len(items)
-        replies: list[tuple[Item, bytes, int]] = []
+        records: list[bytes] = []
+        bodies: list[bytes] = []
         for item, value, chances in zip(items, scored.values, scores, strict=True):
-            latency = now - item.started
+            _, identity, entity, body, started, request, _ = item
+            latency = now - started
             counts[bisect_left(BOUNDS, latency)] += 1
             histogram.total += latency
             if log is not None:
-                entity = item.entity
-                ticket = log.append(
+                records.append(
                     encode(
-                        item.identity, clock, version, role, entity if entity is None else str(entity), item.body,
-                        value, chances, int(latency * 1e6), 200, None, item.request or item.identity,
+                        identity, clock, version, role, entity if entity is None else str(entity), body, value, chances,
+                        int(latency * 1e6), 200, None, request or identity,
                     )
                 )  # fmt: skip
-            data = answer(item.identity, value, chances, None).encode()
-            if log is not None and log.is_durable:
-                replies.append((item, data, ticket))
-            else:
-                item.connection.answer(200, data, item.echo)
-            if shadows is not None and role == "champion":
-                matrix = queue.matrix[:0]
-                shadows.offer(Asked(served, role, item.identity, item.request, 0, matrix, item.entity, item.body))
-        if replies:
-            self._later(self._when_kept(replies))
+            bodies.append(answer(identity, value, chances, None).encode())
+        ticket = log.extend(records) if log is not None else 0
+        if log is not None and log.is_durable:
+            self._later(self._when_kept(list(zip(items, bodies, strict=True)), ticket))
+        else:
+            for (connection, *_, echo), body in zip(items, bodies, strict=True):
+                connection.answer(200, body, echo)
+        if shadows is not None and role == "champion":
+            for item in items:
+                nothing = queue.matrix[:0]
+                shadows.offer(Asked(served, role, item.identity, item.request, 0, nothing, item.entity, item.body))
 
     def _count(self, queue: Queue, rows: int, seconds: float) -> Histogram:
         """Count a turn; the histogram of latencies, in which each is still to be counted."""
@@ -217,12 +219,12 @@ class Lane:
             found = tally.latency[PREDICT] = Histogram()
         return found
 
-    async def _when_kept(self, replies: list[tuple[Item, bytes, int]]) -> None:
+    async def _when_kept(self, replies: list[tuple[Item, bytes]], ticket: int) -> None:
         """Answer when the records are on the disk; where it refuses them, answer all the same and say so."""
         log = self.endpoint.log
-        for item, data, ticket in replies:
-            kept = log is None or await log.durable(ticket)
-            item.connection.answer(200, data, item.echo if kept else item.echo + LOST)
+        kept = log is None or await log.durable(ticket)
+        for item, body in replies:
+            item.connection.answer(200, body, item.echo if kept else item.echo + LOST)
 
     def _plainly(self, connection: Connection, body: bytes, started: float, request: str, echo: bytes) -> None:
         """What the quick way does not take: several rows, odd forms of values, values that break the contract."""
@@ -264,7 +266,7 @@ class Lane:
         ticket = endpoint.record(asked, scored, latency)
         if endpoint.log is not None and endpoint.log.is_durable:
             item = Item(connection, asked.identity, None, b"", started, "", echo)
-            self._later(self._when_kept([(item, data, ticket)]))
+            self._later(self._when_kept([(item, data)], ticket))
         else:
             connection.answer(200, data, echo)
 

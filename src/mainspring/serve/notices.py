@@ -5,10 +5,8 @@ Nothing here may stop the endpoint: a ledger that is gone is a line in the log.
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Refused
@@ -56,9 +54,11 @@ class Notices:
             self._compacting.join(PATIENCE)
         if is_logged:
             with self._quietly("log not compacted"):
-                from mainspring.serve.log.compact import compact
+                from mainspring.serve.compaction import run
 
-                compact(self._open(), model)
+                reason = run(self._open().root, model)
+                if reason is not None:
+                    journal().warning("log not compacted", reason=reason)
 
     def refused(self, version: int, reason: str, *, kept: int | None) -> None:
         """Open an incident for a version that cannot serve, or add to the one that is open."""
@@ -100,26 +100,24 @@ class Notices:
         self._compacting.start()
 
     def _compact(self, model: str, stop: Event) -> None:
-        _yield_to_others()
-        from mainspring.serve.log.compact import follow
+        from mainspring.serve.compaction import follow
 
         stuck = False
 
-        def told(result: object) -> None:
+        def told(reason: str | None) -> None:
             nonlocal stuck
-            failed = isinstance(result, Exception)
-            if failed == stuck:
+            if (reason is not None) == stuck:
                 return
-            stuck = failed
+            stuck = reason is not None
             with self._quietly("incident not opened"):
                 workspace = self._open()
-                if failed:
-                    summary = f"The prediction log of {self._model} waits in its spools: {result}"
-                    self._incident(workspace, STUCK, summary, {"error": str(result)})
+                if reason is not None:
+                    summary = f"The prediction log of {self._model} waits in its spools: {reason}"
+                    self._incident(workspace, STUCK, summary, {"error": reason})
                 elif (found := self._found(workspace, STUCK)) is not None:
                     workspace.ledger.incidents.close(found.id, text="The spools are brought in again.")
 
-        follow(self._open(), model, stop, told=told)
+        follow(self._open().root, model, stop, told)
 
     def _put(
         self, workspace: Workspace, change: Callable[[dict[str, Any]], dict[str, Any]], refused: Any = None
@@ -160,10 +158,3 @@ class Notices:
                 yield
             except Exception as error:  # whatever the ledger's trouble is, the endpoint goes on
                 journal().error(event, error=f"{type(error).__name__}: {error}")
-
-
-def _yield_to_others() -> None:
-    """Let this thread, and those of the libraries that it loads, have what processor time the workers leave."""
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)

@@ -105,6 +105,20 @@ def test_what_waits_longer_than_the_queue_is_dropped_and_counted(tmp_path: Path)
     assert kept(writer.folder) == ["id-0"]
 
 
+def test_several_at_once_are_taken_in_order_and_as_many_as_there_is_room_for(tmp_path: Path) -> None:
+    with open_writer(tmp_path) as writer:
+        assert writer.extend([record(number) for number in range(5)]) == 5
+        assert writer.append(record(5)) == 6
+    assert kept(writer.folder) == [f"id-{number}" for number in range(6)]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "shop").write_text("a file where the folder should be")
+    full = open_writer(tmp_path / "full", queue=2_000)
+    assert full.extend([record(number, 900) for number in range(3)]) == DROPPED
+    assert full.dropped == 2
+    assert full.status().accepted == 1
+    full.close()
+
+
 def test_a_full_disk_is_counted_shown_and_recovered_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = open_writer(tmp_path)
     writer.append(record(0))

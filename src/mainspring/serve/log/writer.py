@@ -20,14 +20,14 @@ from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.lock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mainspring.serve.log.schema import Schema
 
 DROPPED = -1
 """The ticket of a record that was not taken."""
-BATCH = 256 * 1024
+BATCH = 1024 * 1024
 """Bytes in the queue that are written without waiting for the interval."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
@@ -118,6 +118,24 @@ class LogWriter:
             self._pending = pending
             self._accepted = ticket = self._accepted + 1
         if self.is_durable or pending - len(record) < BATCH <= pending:
+            self._wake.set()
+        return ticket
+
+    def extend(self, records: Sequence[bytes]) -> int:
+        """Take several records at once, for about the price of one; the last one's ticket, or `DROPPED` if one was."""
+        size = sum(map(len, records))
+        with self._guard:
+            pending = self._pending + size
+            if pending <= self._limit and not self._closing:
+                self._queue += records
+                self._pending = pending
+                self._accepted = ticket = self._accepted + len(records)
+            else:
+                ticket = DROPPED
+        if ticket == DROPPED:  # as many as there is room for
+            tickets = [self.append(record) for record in records]
+            return DROPPED if DROPPED in tickets else tickets[-1]
+        if self.is_durable or pending - size < BATCH <= pending:
             self._wake.set()
         return ticket
 

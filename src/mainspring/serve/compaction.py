@@ -1,0 +1,88 @@
+"""The log's spools brought in by a process of their own, ``python -m mainspring.serve.compaction WORKSPACE MODEL``.
+
+Tables take memory that the endpoint should not hold on to, and processor time that requests come before.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mainspring.core.errors import MainspringError
+from mainspring.serve.log import spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
+LOOK = 2.0
+"""Seconds between two looks at what waits."""
+SOON = 16 * 1024 * 1024
+"""So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds."""
+LATER = 20.0
+PATIENCE = 300.0
+
+
+def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], None]) -> None:
+    """Bring in what waits, until *stop*; after each time *told* why it failed, or None."""
+    last = time.monotonic()
+    while not stop.wait(LOOK):
+        waiting = finished(root, model)
+        if waiting >= SOON or (waiting and time.monotonic() - last >= LATER):
+            told(run(root, model, stop))
+            last = time.monotonic()
+
+
+def finished(root: Path, model: str) -> int:
+    """The bytes of finished spools of *model* in the workspace's folder *root*."""
+    size = 0
+    for path in (root / "spool" / spool.escape(model)).glob(f"*/*{spool.SUFFIX}"):
+        with suppress(OSError):
+            size += path.stat().st_size
+    return size
+
+
+def run(root: Path, model: str, stop: Event | None = None) -> str | None:
+    """Bring in what waits, once; why it failed, or None. Given up when *stop* is set: nothing is lost by that."""
+    command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    until = time.monotonic() + PATIENCE
+    while process.poll() is None:
+        if time.monotonic() > until or (stop is not None and stop.is_set()):
+            process.kill()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.1)
+    said = b"" if process.stdout is None else process.stdout.read()
+    if process.stdout is not None:
+        process.stdout.close()
+    if process.returncode == 0 or (stop is not None and stop.is_set()):
+        return None
+    return said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
+
+
+def main(arguments: list[str]) -> int:
+    """Do it here."""
+    from mainspring.serve.log.compact import compact
+    from mainspring.workspace import Workspace
+
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+    root, model = arguments
+    try:
+        with Workspace.open(Path(root), create=False) as workspace:
+            compact(workspace, model)
+    except (MainspringError, OSError) as error:
+        sys.stdout.write(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
