@@ -113,7 +113,7 @@ def test_several_at_once_are_taken_in_order_and_as_many_as_there_is_room_for(tmp
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "shop").write_text("a file where the folder should be")
     full = open_writer(tmp_path / "full", queue=2_000)
-    assert full.extend([record(number, 900) for number in range(3)]) == DROPPED
+    assert full.extend([record(number, 1_000) for number in range(3)]) == DROPPED
     assert full.dropped == 2
     assert full.status().accepted == 1
     full.close()
