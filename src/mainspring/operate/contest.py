@@ -69,11 +69,11 @@ def _blocked(contract: Contract, rows: pl.DataFrame, ours: Predictions, theirs: 
         return ""
     judged = verdicts(contract, truth, theirs, rows, stage="canary", confidence=None, seed=seed)
     kept = {verdict.requirement for verdict in judged if verdict.result == "pass"}
-    failed = [verdict for verdict in failed if verdict.requirement in kept or _surely(verdict)]
+    failed = [verdict for verdict in failed if verdict.requirement in kept or surely_fails(verdict)]
     return f"was not promoted: it fails {failed[0].requirement} ({value_words(failed[0])})" if failed else ""
 
 
-def _surely(verdict: Verdict) -> bool:
+def surely_fails(verdict: Verdict) -> bool:
     """Whether the whole interval of a failed verdict lies beyond its bound."""
     if verdict.value is None or verdict.low is None or verdict.high is None:
         return True

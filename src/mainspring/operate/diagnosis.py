@@ -252,7 +252,12 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
     """Two or three plain sentences."""
     sentences = []
     measured = next(
-        (a for a in alerts if a.kind == "performance" and a.low is not None and a.name != "loss stream"), None
+        (
+            a
+            for a in alerts
+            if a.kind == "performance" and (a.low is not None or a.high is not None) and a.name != "loss stream"
+        ),
+        None,
     )
     if measured is not None:
         sentences.append(_performance_words(measured))
@@ -282,8 +287,8 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
 def _performance_words(signal: Signal) -> str:
     name, low, high = signal.name.replace("_", " "), signal.low, signal.high
     name = f"{name[:1].upper()}{name[1:]}"
-    if low is None or high is None:
-        return f"{name} is {signal.value:.4g}."
-    if signal.value < low:
+    if low is not None and signal.value < low:
         return f"{name} fell to {signal.value:.4g} on {signal.rows:,} rows; at least {low:.4g} was expected."
-    return f"{name} rose to {signal.value:.4g} on {signal.rows:,} rows; at most {high:.4g} was expected."
+    if high is not None and signal.value > high:
+        return f"{name} rose to {signal.value:.4g} on {signal.rows:,} rows; at most {high:.4g} was expected."
+    return f"{name} is {signal.value:.4g}."

@@ -19,6 +19,7 @@ from mainspring.monitor.service import KEPT, ServicePoint, service_signals
 from mainspring.monitor.signals import MOSTLY_LABELLED, Counted, Judgement, Signal, judge_counted
 from mainspring.monitor.stream import LossStream
 from mainspring.operate import budget
+from mainspring.operate.contest import surely_fails
 from mainspring.operate.diagnosis import Evidence, unit_change
 from mainspring.operate.fault import COMPARED, Tracker
 from mainspring.operate.fold import OUTPUTS, QUIET
@@ -102,7 +103,7 @@ class Judge:
         looked, stream = self._looked(memory, window, known, gathered)
         champion = looked.champion
         held = self._verdicts(looked, gathered)
-        alerts = [*alerts, *_unkept(held)]
+        alerts = [*alerts, *_unkept(held), *_broken(held)]
         breaches = [*looked.judgement.breaches, *(one for one in alerts if one.breached)]
         present = champion.version == self._champions.now
         breaches = [one for one in breaches if present or not _about_answers(one)]
@@ -165,7 +166,7 @@ class Judge:
             return self._noted(memory, replace(judged, labels=labels))
         champion = looked.champion
         held = self._verdicts(looked, gathered, judged=judged)
-        fresh = self._news(memory, judged, looked, late_rows=late_rows)
+        fresh = self._news(memory, judged, looked, held, late_rows=late_rows)
         present = champion.version == self._champions.now
         asked = (
             triggers(fresh, held if memory.index - judged.index < QUIET else (), champion.importance) if present else {}
@@ -313,26 +314,34 @@ class Judge:
         if gathered is None and judged is not None and judged.service is not None:
             service = _service(judged.service)
         rows = looked.judgement.rows
-        return verdicts(
-            self._contract,
-            looked.truth,
-            looked.predictions,
-            looked.sample,
-            stage="live",
-            drifted_columns=looked.judgement.drift.drifted,
-            service=service,
-            counted={"row_count": Estimate(float(rows), rows=rows), **_nulls(looked.judgement)},
-            confidence=None,
-            seed=self._seed,
-        )
 
-    def _news(self, memory: Memory, judged: Judged, looked: _Looked, *, late_rows: bool) -> list[Signal]:
+        def held(confidence: float | None) -> tuple[Verdict, ...]:
+            return verdicts(
+                self._contract,
+                looked.truth,
+                looked.predictions,
+                looked.sample,
+                stage="live",
+                drifted_columns=looked.judgement.drift.drifted,
+                service=service,
+                counted={"row_count": Estimate(float(rows), rows=rows), **_nulls(looked.judgement)},
+                confidence=confidence,
+                seed=self._seed,
+            )
+
+        found = held(None)
+        # how sure a failure is takes resampling, which is worth it only where there is one
+        return held(0.95) if any(one.blocks and METRICS[one.metric].kind == "quality" for one in found) else found
+
+    def _news(
+        self, memory: Memory, judged: Judged, looked: _Looked, held: Sequence[Verdict], *, late_rows: bool
+    ) -> list[Signal]:
         """What is breached now and was not told of this window."""
         present = looked.champion.version == self._champions.now
         tracker = _tracker(memory)
         place = Stretch(judged.index, judged.index + 1)
         fresh = []
-        for one in looked.judgement.breaches:
+        for one in (*looked.judgement.breaches, *_broken(held)):
             if _name(one) in judged.told or (_about_answers(one) and not present):
                 continue
             if one.kind != "performance" and not late_rows:
@@ -523,6 +532,28 @@ def _unkept(held: Sequence[Verdict]) -> list[Signal]:
         )
         for one in held
         if one.result == "fail" and one.value is not None and METRICS[one.metric].kind == "service"
+    ]
+
+
+def _broken(held: Sequence[Verdict]) -> list[Signal]:
+    """Musts on the model's quality that are surely broken, as signals.
+
+    Bands say what is unusual for this model; a model whose quality has always gone up and down may break its contract
+    without being unusual. A must is surely broken where the whole interval lies beyond its bound.
+    """
+    return [
+        Signal(
+            name=one.metric,
+            kind="performance",
+            value=one.value,
+            low=one.bound if one.value < one.bound else None,
+            high=one.bound if one.value > one.bound else None,
+            breached=True,
+            rows=one.rows,
+            text=f"{one.requirement} was not kept ({one.value:.4g} on {one.rows:,} rows)",
+        )
+        for one in held
+        if one.blocks and one.value is not None and METRICS[one.metric].kind == "quality" and surely_fails(one)
     ]
 
 
