@@ -53,6 +53,7 @@ def test_half_sent_bodies_hold_no_more_than_their_share(workspace: Path) -> None
         until(lambda: 'mainspring_receiving_bytes{model="shop"} 0.0' in http.get("/metrics").text)
 
 
+@pytest.mark.slow
 def test_who_does_not_read_answers_is_not_read_either(workspace: Path) -> None:
     with serving("shop", "--no-log", workspace=workspace) as live, client(live) as http:
         before = memory(live)

@@ -8,6 +8,8 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from mainspring.serve.log.compact import compact
 from mainspring.serve.log.read import PredictionLog
 from mainspring.workspace import Workspace
@@ -82,6 +84,7 @@ def test_durable_answers_survive_kill_9(workspace: Path) -> None:
     assert {identity for identity, _ in load.ids} <= set(ids)
 
 
+@pytest.mark.slow
 def test_kill_9_loses_at_most_the_last_second(workspace: Path) -> None:
     with serving("shop", workspace=workspace) as live:
         with asking(live, shop.GOOD) as load:

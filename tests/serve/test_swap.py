@@ -53,7 +53,7 @@ def _swapped(live: Live, times: int) -> bool:
     return len(live.events("swapped")) == times
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_promotion_is_served_within_two_seconds_and_nobody_is_dropped(workspace: Path, workers: int) -> None:
     with serving("shop", "--workers", str(workers), workspace=workspace) as live, Workspace.open(workspace) as place:
         registry = Registry(place)
