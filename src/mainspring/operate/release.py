@@ -81,6 +81,9 @@ def release(
     done = register(project, workspace, model=model, split=split, run=run)
     version = done.version
     promoted, why = _promotion(contract, done.evaluation, champion, version)
+    if promoted and (rolling := registry.rolling(version.name)):
+        then = f"When that is over: mainspring promote {version.name} {version.version}"
+        promoted, why = False, f"not promoted: {rolling}. {then}"
     if promoted:
         registry.promote(version.name, version.version, reason=f"{reason}: {why}" if reason else why)
         version = registry.resolve(f"{version.name}/{version.version}")
