@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import polars as pl
 
 from mainspring.monitor.baseline import PREDICTION, prediction_frame
@@ -20,10 +19,12 @@ from mainspring.operate.rollout.canary import predictions as predictions_of
 from mainspring.serve.log import segment as segments
 from mainspring.serve.log import truth
 from mainspring.serve.log.columns import FEATURE, SCORE, as_types
-from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog
+from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import numpy as np
 
     from mainspring.contract import Contract
     from mainspring.core.predictions import Predictions
@@ -37,6 +38,8 @@ SAMPLE = 50_000
 """Of a larger window so many rows, evenly spread, are kept whole: for what needs a row's columns and its label."""
 ANSWERS = 250_000
 """Of a larger window the performance is measured on so many rows, evenly spread."""
+STRETCHES = 16
+"""What is kept of a part lies in so many stretches."""
 TOGETHER = 130_000
 """Segments are counted together up to so many rows: each count costs something however few rows there are."""
 FALLEN_BACK = "fallback"
@@ -95,6 +98,7 @@ class LoggedRows:
         wanted = [*_ALWAYS, *(["id"] if labels else []), "prediction", *scores, *features]
         types = {name: known[name] for name in wanted if name in known}
         light = ["time", "prediction", *scores, *(["label"] if labels else [])]
+        kept = [*light, *(name for name in features if name in known)]
         parts = self.log.segments(window.start, window.end)
         total = max(sum(one.rows for one in parts), 1)
         service, counted, versions, rows, labelled = ServiceCounts(), None, dict[int, int](), 0, 0
@@ -110,7 +114,7 @@ class LoggedRows:
             counted = found if counted is None else counted + found
             labelled += mine.height - mine["label"].null_count() if labels else 0
             answers.append(thinned(mine.select(light), total, ANSWERS))
-            sample.append(thinned(mine, total, SAMPLE))
+            sample.append(thinned(mine.select(kept), total, SAMPLE))
         return Gathered(
             rows=rows,
             labelled=labelled,
@@ -118,7 +122,7 @@ class LoggedRows:
             service=service,
             counted=counted,
             answers=_stacked(answers, light),
-            sample=features_of(_stacked(sample, [*types, *(["label"] if labels else [])]), champion),
+            sample=features_of(_stacked(sample, kept), champion),
         )
 
     def answers(self, window: LiveWindow, version: int) -> pl.DataFrame:
@@ -148,28 +152,30 @@ class LoggedRows:
     ) -> Iterator[pl.DataFrame]:
         """The rows of *window* that were answers, small segments taken together, with their ``label`` if asked for."""
         entities = truth.by_entity(self.log, window.start, window.end, tolerance=TOLERANCE) if labels else None
-        held: list[pl.DataFrame] = []
-        for one in [*parts, None]:
-            rows = None if one is None else self._read(one, window, types)
-            if held and (rows is None or sum(part.height for part in held) + rows.height > TOGETHER):
-                together = pl.concat(held)
-                yield together if entities is None else self._with_truth(together, entities)
-                held = []
-            if rows is not None and rows.height:
-                held.append(rows)
+        for some in blocks(parts, TOGETHER):
+            rows = self._read(some, window, types)
+            if rows.height:
+                yield rows if entities is None else self._with_truth(rows, entities)
 
-    def _read(self, segment: Segment, window: LiveWindow, types: dict[str, pl.DataType]) -> pl.DataFrame:
-        rows = segments.read(self._store, segment, list(types))
-        if segment.start < window.start or segment.end >= window.end:
+    def _read(self, some: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType]) -> pl.DataFrame:
+        # several files are read as one: asking for memory and giving it back costs as much as reading
+        rows = self.log.scan_segments(some, list(types)).collect(engine="streaming")
+        if any(one.start < window.start or one.end >= window.end for one in some):
             rows = rows.filter((pl.col("time") >= window.start) & (pl.col("time") < window.end))
         shadows = rows["role"] == "shadow"
         rows = rows.filter(~shadows) if shadows.any() else rows
-        return rows if dict(rows.schema) == types else as_types(rows, types)
+        return _ordered(rows if dict(rows.schema) == types else as_types(rows, types))
 
     def _with_truth(self, rows: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
         first, last = truth.span(rows["time"])
         known = truth.latest(self.log, first, last, entities, kind=self.log.shape.label or "text")
-        return rows.join(known.select("id", "label"), on="id", how="left", maintain_order="left")
+        beside = rows.select("id").join(known.select("id", "label"), on="id", how="left", maintain_order="left")
+        # cut as the other columns are, or else the next look at several of them would copy them all
+        label, begin, cut = beside["label"], 0, []
+        for length in rows["id"].chunk_lengths():
+            cut.append(label.slice(begin, length))
+            begin += length
+        return rows.with_columns(pl.concat(cut, rechunk=False))
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
         counted = count_window(
@@ -275,9 +281,14 @@ def _answered(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def thinned(rows: pl.DataFrame, total: int, limit: int) -> pl.DataFrame:
-    """Of *rows*, a part of *total* ones, so many that at most *limit* of all are kept, evenly spread."""
-    step = -(-total // limit)
-    return rows if step <= 1 else rows[np.arange(0, rows.height, step)]
+    """Of *rows*, a part of *total* ones, so many that about *limit* of all are kept: short stretches, evenly spread."""
+    share = min(limit / max(total, 1), 1.0)
+    if share == 1.0:
+        return rows
+    # stretches are copied much faster than single rows are gathered
+    stretch = -(-rows.height // STRETCHES)
+    taken = round(stretch * share)
+    return pl.concat([rows.slice(begin, taken) for begin in range(0, max(rows.height, 1), max(stretch, 1))]).rechunk()
 
 
 def _stacked(parts: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
