@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from mainspring.operate.live.document import counts
 from mainspring.project import Project
 from tests.operate.live.test_loop import Looped
 
@@ -107,3 +108,24 @@ def test_the_loop_goes_on_until_it_is_told_to_end_and_gives_its_lease_back(serve
     assert json.loads(second.stdout)["busy"] is None or json.loads(second.stdout)["busy"].endswith("runs the loop")
     assert place.ledger.leases.current("loop/world") is None
     place.close()
+
+
+def test_sweeping_the_store_leaves_the_counts_of_windows(call_in: Call, served: Path) -> None:
+    call_in("watch", where=served)
+    removed = json.loads(call_in("store", "gc", "--grace", "0", "--json", where=served).out)["removed"]
+    with Project(served).workspace() as place:
+        kept = counts(place.ledger.states)
+        assert len(kept) == 4
+        assert all(place.store.has(digest) for digest in kept)
+    assert not {one["name"] for one in removed} & kept
+
+
+def test_a_watch_with_nothing_new_loads_no_table_library(call_in: Call, served: Path) -> None:
+    call_in("watch", where=served)
+    code = (
+        "import sys; from mainspring.project import Project; from mainspring.operate.live.watch import watch\n"
+        "assert watch(Project.find()).judged == ()\n"
+        "print([name for name in ('polars', 'numpy', 'sklearn', 'lightgbm') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=served, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

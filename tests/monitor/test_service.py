@@ -11,7 +11,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mainspring.monitor.service import ServiceCounts, ServicePoint, service_signals
+from mainspring.monitor.service import ServiceCounts, service_signals
+from mainspring.monitor.service_point import ServicePoint
 
 if TYPE_CHECKING:
     from mainspring.monitor.signals import Signal

@@ -19,6 +19,9 @@ def loop(
     once: Annotated[bool, Parameter(negative=(), help="Make one round and end.")] = False,
     interval: Annotated[str, Parameter(help="How long to rest between two rounds.")] = INTERVAL,
     grace: Annotated[str | None, Parameter(help="How long a window waits for late rows; default 20s.")] = None,
+    skew: Annotated[
+        str | None, Parameter(help="How often to compare served features with the pipeline's; default: never.")
+    ] = None,
     json: Json = False,
 ) -> int:
     """Judge what the model answers, and act: retrain, roll out, roll back, set broken columns aside.
@@ -33,10 +36,11 @@ def loop(
     from mainspring.project import Project
 
     project, rest, wait = Project.find(), span("--interval", interval), span("--grace", grace)
+    settings: dict[str, Any] = {"grace": GRACE if wait is None else wait, "skew": span("--skew", skew)}
     told = _quiet if json else _tell
     with project.workspace() as place:
         stopped = _Stopped()
-        live = LiveLoop(project, place, grace=GRACE if wait is None else wait, told=told, stop=stopped.is_set)
+        live = LiveLoop(project, place, told=told, stop=stopped.is_set, **settings)
         with stopped:
             if once:
                 return _once(live, emit_json if json else None)

@@ -54,9 +54,11 @@ def gc(
 ) -> None:
     """Remove the bytes that no run, dataset, model or prediction log refers to."""
     from mainspring.cli._output import emit_json, out
+    from mainspring.operate.live.document import counts
 
     with opened(workspace) as place:
-        sweep = place.store.gc(set(place.ledger.artifacts.live()), dry_run=dry_run, grace=grace * 3600)
+        needed = {*place.ledger.artifacts.live(), *counts(place.ledger.states)}
+        sweep = place.store.gc(needed, dry_run=dry_run, grace=grace * 3600)
     if json:
         removed = [{"name": name, "bytes": size} for name, size in sweep.removed]
         emit_json(

@@ -15,6 +15,7 @@ from mainspring.core.estimate import Estimate
 from mainspring.monitor import bands
 from mainspring.monitor.drift import SPENT
 from mainspring.monitor.series import forecast
+from mainspring.monitor.service_point import FEWEST, ServicePoint
 from mainspring.monitor.signals import Signal
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ SMALLEST_SHARE = 0.01
 """A share of errors is named only if it has risen by this."""
 _GROWN = {"latency p50": (1.5, 1.0), "latency p99": (2.0, 5.0)}
 """A latency is named only if it is so many times the expected one, and so many milliseconds above it."""
-_FEWEST = 20
-"""The latency of fewer requests is not judged."""
 _STOPPED = 3
 """After so many windows with traffic, one without is a stop, though no band is known yet."""
 _LESS, _MORE = 0.5, 4.0
@@ -144,46 +143,6 @@ class ServiceCounts:
         return cls(**counts, latency=latency)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServicePoint:
-    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies.
-
-    ``blamed``: the field that most of the refused requests were refused for, and ``rule``, which it broke; empty where
-    there is none.
-    """
-
-    requests: int
-    failed: int
-    refused: int
-    seconds: float
-    p50: float | None
-    p99: float | None
-    blamed: str = ""
-    rule: str = ""
-
-    @classmethod
-    def of(cls, counts: ServiceCounts, seconds: float) -> ServicePoint:
-        """Remember *counts* of a window that lasted so many *seconds*."""
-        well = sum(counts.latency.values())
-        most, times = max(counts.broken.items(), key=lambda item: item[1], default=("", 0))
-        rule, _, blamed = most.partition(":") if 2 * times >= counts.refused else ("", "", "")
-        return cls(
-            blamed=blamed,
-            rule=rule.replace("_", " "),
-            requests=counts.requests,
-            failed=counts.failed,
-            refused=counts.refused,
-            seconds=seconds,
-            p50=counts.quantile(0.5) if well >= _FEWEST else None,
-            p99=counts.quantile(0.99) if well >= _FEWEST else None,
-        )
-
-    @property
-    def rate(self) -> float:
-        """Requests a minute."""
-        return 60 * self.requests / self.seconds
-
-
 def service_signals(
     before: Sequence[ServicePoint],
     now: ServicePoint,
@@ -275,7 +234,7 @@ def _traffic(before: Sequence[ServicePoint], now: ServicePoint, level: float, se
         breached = not low <= math.exp(_log_rate(now)) <= high
         text += f", {_rate(usual)} a minute are usual"
     elif not now.requests and len(before) >= _STOPPED:
-        breached = all(one.requests >= _FEWEST for one in before[-_STOPPED:])
+        breached = all(one.requests >= FEWEST for one in before[-_STOPPED:])
     return Signal(
         name="traffic", kind="service", value=rate, low=low, high=high, breached=breached, rows=now.requests, text=text
     )

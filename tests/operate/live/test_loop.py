@@ -301,3 +301,14 @@ def test_of_two_loops_one_acts_and_a_stale_one_writes_nothing(bench: Looped) -> 
     assert done.done[0].startswith("going on with the retrain that was begun at ")
     assert [one.version for one in Registry(bench.workspace).versions("world")] == [2, 1]
     other.close()
+
+
+def test_served_features_are_compared_as_often_as_is_wished(bench: Looped) -> None:
+    bench.hours(1)  # rows of other customers under the same names
+    first = bench.once(skew=timedelta(hours=3))
+    assert first.done[-1].startswith("Skew: a was served otherwise than the pipeline makes it in ")
+    assert [one.kind for one in bench.workspace.ledger.incidents.search()] == ["data quality"]
+    bench.hours(1, seed=150)
+    assert bench.once(skew=timedelta(hours=3)).done == ()
+    bench.hours(2, seed=160)
+    assert bench.once(skew=timedelta(hours=3)).done[-1].startswith("Skew: ")

@@ -82,6 +82,7 @@ class Acting:
     """What the loop over one model knows.
 
     ``began``: after which window and when it was first started. ``champion``: the version that it saw in force last.
+    ``compared``: when served features were last compared with the pipeline's.
     ``answered``: the number of the last question of the watch that was answered. ``learned``: labels there were when
     the last retrain was decided. ``looked``: labels there were when the champion on trial was last looked at.
     """
@@ -96,6 +97,7 @@ class Acting:
     trial: Trial | None = None
     aside: dict[str, str] = field(default_factory=dict)
     intended: Intended | None = None
+    compared: datetime | None = None
     revision: int = 0
 
 

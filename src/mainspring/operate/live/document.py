@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.contract.policy import Trigger  # noqa: TC001  # documents are read by their types
-from mainspring.monitor.service import ServicePoint  # noqa: TC001
+from mainspring.monitor.service_point import ServicePoint  # noqa: TC001
 from mainspring.operate.fold import Case  # noqa: TC001
 from mainspring.operate.live.windows import LiveWindow, stamp
 
@@ -164,3 +164,9 @@ def between(states: States, model: str, first: datetime, last: datetime) -> Iter
     for state in states.search(WINDOW, f"{model}/{low[:alike]}"):
         if low <= state.key.rpartition("/")[2] <= high:
             yield msgspec.convert(state.value, Judged)
+
+
+def counts(states: States) -> frozenset[str]:
+    """The digests of all windows' counts: what a sweep of the store is to leave."""
+    found = (str(state.value.get("counts", "")) for state in states.search(WINDOW))
+    return frozenset(digest for digest in found if digest)

@@ -15,7 +15,8 @@ from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.requirements import verdicts
 from mainspring.monitor.profile import Reference
-from mainspring.monitor.service import KEPT, ServicePoint, service_signals
+from mainspring.monitor.service import KEPT, service_signals
+from mainspring.monitor.service_point import ServicePoint
 from mainspring.monitor.signals import MOSTLY_LABELLED, Counted, Judgement, Signal, judge_counted
 from mainspring.monitor.stream import LossStream
 from mainspring.operate import budget

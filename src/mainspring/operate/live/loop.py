@@ -73,19 +73,21 @@ class LiveLoop:
         told: Callable[[str], None] | None = None,
         reached: Callable[[str], None] | None = None,
         stop: Callable[[], bool] | None = None,
+        skew: timedelta | None = None,
         lease_seconds: float = SECONDS,
         seed: int = 0,
     ) -> None:
         """Work in *workspace*.
 
         *told* is called with lines for people, *reached* with the name of each point at which something has become
-        durable: judged, intended, built, registered, done. *stop*: whether to leave the rest for later.
+        durable: judged, intended, built, registered, done. *stop*: whether to leave the rest for later. *skew*: how
+        often served features are compared with those that the pipeline makes; None: never.
         """
         self._project, self._workspace, self._contract = project, workspace, project.contract
         self._ledger, self._states = workspace.ledger, workspace.ledger.states
         self._model = project.contract.project.name
         self._policy = Policy.of(project.contract.retrain)
-        self._grace, self._seconds, self._seed = grace, lease_seconds, seed
+        self._grace, self._seconds, self._seed, self._skew = grace, lease_seconds, seed, skew
         self._told = told or (lambda line: None)
         self._reached = reached or (lambda point: None)
         self._stop = stop or (lambda: False)
@@ -135,6 +137,7 @@ class LiveLoop:
         decision = None
         if acting is not None and watched is not None and not self._stop():
             decision = self._decide(acting, memory)
+            self._compare()
         notify.tick(self._workspace, self._contract, self._model)
         return Round(watched=watched, decision=decision, done=tuple(self._lines))
 
@@ -147,6 +150,20 @@ class LiveLoop:
             return None
         self._reached("judged")
         return watched
+
+    def _compare(self) -> None:
+        """Compare served features with the pipeline's, where that is due."""
+        acting = documents.known(self._states, self._model)
+        now = self._workspace.clock.now()
+        if self._skew is None or acting is None or (acting.compared and now - acting.compared < self._skew):
+            return
+        from mainspring.operate.live.skew import check
+
+        try:
+            self._say(check(self._project, self._workspace).words)
+        except MainspringError as error:
+            self._say(f"skew was not checked: {error}")
+        documents.write(self._states, self._model, replace(acting, compared=now), self._fence)
 
     def _begun(self, acting: Acting | None, memory: Memory) -> Acting | None:
         """The document, made in the first round; None as long as there is no champion. Notices who is champion now."""

@@ -1,0 +1,52 @@
+"""What is remembered of how an endpoint served in one window. Light to load: documents of the watch hold many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mainspring.monitor.service import ServiceCounts
+
+FEWEST = 20
+"""The latency of fewer requests is not judged."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePoint:
+    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies.
+
+    ``blamed``: the field that most of the refused requests were refused for, and ``rule``, which it broke; empty where
+    there is none.
+    """
+
+    requests: int
+    failed: int
+    refused: int
+    seconds: float
+    p50: float | None
+    p99: float | None
+    blamed: str = ""
+    rule: str = ""
+
+    @classmethod
+    def of(cls, counts: ServiceCounts, seconds: float) -> ServicePoint:
+        """Remember *counts* of a window that lasted so many *seconds*."""
+        well = sum(counts.latency.values())
+        most, times = max(counts.broken.items(), key=lambda item: item[1], default=("", 0))
+        rule, _, blamed = most.partition(":") if 2 * times >= counts.refused else ("", "", "")
+        return cls(
+            blamed=blamed,
+            rule=rule.replace("_", " "),
+            requests=counts.requests,
+            failed=counts.failed,
+            refused=counts.refused,
+            seconds=seconds,
+            p50=counts.quantile(0.5) if well >= FEWEST else None,
+            p99=counts.quantile(0.99) if well >= FEWEST else None,
+        )
+
+    @property
+    def rate(self) -> float:
+        """Requests a minute."""
+        return 60 * self.requests / self.seconds
