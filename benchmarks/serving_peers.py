@@ -122,7 +122,8 @@ def _estimator(kind: str) -> Any:
 
 
 def _become(program: Path, *arguments: str) -> None:
-    """Go on as another program."""
+    """Go on as another program, which finds those of its environment first."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     os.execv(program, [str(program), *arguments])  # noqa: S606
 
 
@@ -160,25 +161,35 @@ def bentoml(kind: str, data: str, port: int) -> None:
 
 
 def litserve(kind: str, data: str, port: int, *, batch: int = 1) -> None:
-    """A LitServe API."""
-    import litserve as ls
-    import pandas as pd
-
-    class Api(ls.LitAPI):  # type: ignore[misc,name-defined]
-        def setup(self, device: str) -> None:
-            self.model = fitted(kind, data)
-
-        def decode_request(self, request: Any) -> Any:
-            return request
-
-        def predict(self, row: Any) -> Any:
-            return self.model.predict_proba(pd.DataFrame(row if isinstance(row, list) else [row]))
-
-        def encode_response(self, output: Any) -> Any:
-            return {"probabilities": output.reshape(-1).tolist()}
-
-    settings = {"max_batch_size": batch, "batch_timeout": 0.002} if batch > 1 else {}
-    ls.LitServer(Api(**settings), accelerator="cpu").run(port=port, generate_client_file=False, log_level="error")
+    """A LitServe API, whose worker processes must find it in a file of its own."""
+    folder = Path(tempfile.mkdtemp())
+    settings = f"max_batch_size={batch}, batch_timeout=0.002" if batch > 1 else ""
+    (folder / "api.py").write_text(
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "import litserve as ls, pandas as pd\n"
+        "from serving_peers import fitted\n"
+        "class Api(ls.LitAPI):\n"
+        "    def setup(self, device):\n"
+        f"        self.model = fitted({kind!r}, {data!r})\n"
+        "    def decode_request(self, request):\n"
+        "        return request\n"
+        "    def batch(self, rows):\n"
+        "        return rows\n"
+        "    def unbatch(self, outputs):\n"
+        "        return list(outputs)\n"
+        "    def predict(self, rows):\n"
+        "        many = isinstance(rows, list)\n"
+        "        said = self.model.predict_proba(pd.DataFrame(rows if many else [rows]))\n"
+        "        return said if many else said[0]\n"
+        "    def encode_response(self, output):\n"
+        "        return {'probabilities': output.tolist()}\n"
+        "if __name__ == '__main__':\n"
+        f"    server = ls.LitServer(Api({settings}), accelerator='cpu')\n"
+        f"    server.run(port={port}, generate_client_file=False, log_level='error')\n"
+    )
+    os.chdir(folder)
+    _become(Path(sys.executable), "api.py")
 
 
 def mlserver(kind: str, data: str, port: int) -> None:
