@@ -149,7 +149,11 @@ def test_an_interrupt_from_the_keyboard_keeps_what_is_finished(slow: Workbench) 
     process = slow.python(RUN)
     wait_for((slow.root.parent / "started").exists)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    try:
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert "KeyboardInterrupt" in errors
     with slow.project.workspace() as workspace:
         (run,) = workspace.ledger.runs.search(RunQuery(kind="pipeline")).runs

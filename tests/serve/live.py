@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -42,8 +43,12 @@ class Live:
         """The pids of its workers, from the system."""
         import psutil
 
-        every = psutil.Process(self.process.pid).children()
-        return [child.pid for child in every if "mainspring.serve.worker" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # one that has just died is no worker
+                if "mainspring.serve.worker" in child.cmdline():
+                    found.append(child.pid)
+        return found
 
     def end(self, how: int = signal.SIGTERM) -> int:
         """Ask it to end; its exit code."""

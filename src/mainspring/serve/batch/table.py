@@ -115,8 +115,11 @@ class ParquetTable:
                 parts.append(cast("pl.DataFrame", pl.from_arrow(next(self._batches))))
                 have += parts[-1].height
         except StopIteration:
+            _unchanged(self._path, self._stamp, self.name)
             raise InputError(f"{self.name} ends after {offset + have:,} rows, before the end that it tells.") from None
         except (pa.ArrowException, OSError) as error:
+            # a file that is overwritten while it is read looks damaged
+            _unchanged(self._path, self._stamp, self.name)
             raise _damaged(self.name, error) from None
         frame = pl.concat(parts, how="vertical_relaxed") if len(parts) > 1 else parts[0]
         self._left = frame.slice(rows) if have > rows else None
