@@ -312,3 +312,34 @@ def test_served_features_are_compared_as_often_as_is_wished(bench: Looped) -> No
     assert bench.once(skew=timedelta(hours=3)).done == ()
     bench.hours(2, seed=160)
     assert bench.once(skew=timedelta(hours=3)).done[-1].startswith("Skew: ")
+
+
+def test_a_column_that_taught_the_champion_nothing_is_not_logged_and_does_not_stop_a_retrain(bench: Looped) -> None:
+    text = (bench.root / "mainspring.toml").read_text()
+    (bench.root / "mainspring.toml").write_text(
+        text.replace("[columns.b]", '[columns.still]\ntype = "number"\n[columns.b]')
+    )
+    bench.table.with_columns(still=pl.lit(1.0)).write_parquet(bench.root / "world.parquet")
+    bench.project = type(bench.project)(bench.root)
+    assert "still" in bench.project.contract.features
+    bench.hours(2)
+    for seed in (200, 201):
+        bench.hour(seed, turned=True)
+    bench.once()
+    assert [one.live for one in bench.acting.retrains] == [True]
+    assert Registry(bench.workspace).load("world/2").model().features == ("a", "b", "kind")
+    assert "does without" not in bench.acting.retrains[0].outcome
+
+
+def test_a_feature_that_was_never_asked_for_is_said_to_be_missing_from_the_challenger(bench: Looped) -> None:
+    text = (bench.root / "mainspring.toml").read_text()
+    (bench.root / "mainspring.toml").write_text(
+        text.replace("[columns.b]", '[columns.later]\ntype = "number"\n[columns.b]')
+    )
+    bench.table.with_columns(later=pl.int_range(pl.len()) % 7).write_parquet(bench.root / "world.parquet")
+    bench.project = type(bench.project)(bench.root)
+    bench.hours(2)
+    for seed in (200, 201):
+        bench.hour(seed, turned=True)
+    bench.once()
+    assert "it does without later: the log has no such column" in bench.acting.retrains[0].outcome

@@ -7,7 +7,7 @@ against the champion on the freshest of these, which the models that speak for i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -42,21 +42,29 @@ RECORD = 4
 class Built:
     """A challenger that is ready to be registered, and how it did against the champion.
 
-    ``logged``: rows of the prediction log that it learned from; ``memory``: in words, how far back it looks.
+    ``logged``: rows of the prediction log that it learned from; ``memory``: in words, how far back it looks;
+    ``unlogged``: features that it did without, for the endpoint was not asked about them.
     """
 
     prepared: Prepared
     held: Contest
     logged: int
     memory: str
+    unlogged: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """What there is to learn from, in order; the last ``logged`` rows are from the prediction log."""
+    """What there is to learn from, in order; the last ``logged`` rows are from the prediction log.
+
+    ``contract`` has the features that are in both: an endpoint is not asked about columns of which its model learned
+    nothing, so the log does not have them.
+    """
 
     frame: pl.DataFrame
     logged: int
+    contract: Contract
+    unlogged: tuple[str, ...]
 
 
 def build(
@@ -74,8 +82,8 @@ def build(
     """
     from mainspring.operate.learner import Learner, SpanFits
 
-    contract = project.contract
     past = _past(project, workspace, memory)
+    contract = past.contract
     known, usual = past.frame.height, _usual(memory, past.logged)
     compared = min(usual, max(fresh, FEWEST_FRESH), past.logged, known // 2)
     if compared < FEWEST_FRESH:
@@ -91,7 +99,7 @@ def build(
     rows = past.frame[known - compared :]
     held = contest(contract, headline(contract), rows, challenger.said, champion.model.predict(rows), seed=seed)
     prepared = _prepared(project, workspace, past, fits, challenger, compared=compared, usual=usual)
-    return Built(prepared=prepared, held=held, logged=past.logged, memory=challenger.memory)
+    return Built(prepared=prepared, held=held, logged=past.logged, memory=challenger.memory, unlogged=past.unlogged)
 
 
 def _prepared(
@@ -111,7 +119,7 @@ def _prepared(
     from mainspring.operate.champion import crown
     from mainspring.operate.release import prepare, profile_of
 
-    contract, frame = project.contract, past.frame
+    contract, frame = past.contract, past.frame
     known = frame.height
     unseen, said = _record(fits, challenger, frame, compared=compared, usual=usual)
     crowned = crown(
@@ -196,14 +204,19 @@ def _past(project: Project, workspace: Workspace, memory: Memory) -> _Past:
     tracker = Tracker() if memory.faults is None else Tracker.from_dict(memory.faults)
     logged = _logged(workspace, contract.project.name, features, target, memory, tracker)
     own = own.select(*features, target).drop_nulls(target)
-    missing = [name for name in features if name not in logged.columns]
-    if missing:
-        raise InputError(f"the prediction log has no column {listed(missing)}: the features have changed since")
+    unlogged = [name for name in features if name not in logged.columns]
+    features = [name for name in features if name in logged.columns]
+    if not features:
+        raise InputError("the prediction log has none of the contract's features: they have changed since")
+    telling = tuple(name for name in unlogged if own[name].n_unique() > 1)
+    own = own.select(*features, target)
     logged = logged.select(_like(own.schema[name], logged.schema[name], name) for name in own.columns)
     own = own.with_columns(
         pl.col(name).cast(pl.String) for name in own.columns if own.schema[name] in (pl.Categorical, pl.Enum)
     )
-    return _Past(pl.concat([own, logged.drop_nulls(target)], how="vertical_relaxed"), logged.height)
+    frame = pl.concat([own, logged.drop_nulls(target)], how="vertical_relaxed")
+    kept = {name: column for name, column in contract.columns.items() if name in own.columns}
+    return _Past(frame, logged.height, replace(contract, columns=kept) if contract.columns else contract, telling)
 
 
 def _logged(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TYPE_CHECKING
 
-from mainspring.core.errors import InputError, MainspringError, NotFound, PipelineError, Refused, StoreError
+from mainspring.core.errors import InputError, MainspringError, NotFound, PipelineError, Refused, StoreError, listed
 from mainspring.operate import notify, remedy
 from mainspring.operate import rollout as rolling
 from mainspring.operate.fault import Tracker
@@ -26,7 +26,7 @@ from mainspring.operate.policy import URGENCY, Decision, Done, Policy, Situation
 from mainspring.registry import CHAMPION, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import timedelta
 
     from mainspring.contract.policy import Trigger
@@ -94,6 +94,8 @@ class LiveLoop:
         self._registry = Registry(workspace)
         self._fence = ("", 0)
         self._lines: list[str] = []
+        self._held = ""
+        """Why it held the last time: that is not told again."""
 
     def once(self) -> Round:
         """One round. Raises MainspringError for what a person has to mend."""
@@ -254,8 +256,9 @@ class LiveLoop:
                     self._desk().act("hold", f"hold: {decision.reason}")
                 if request is not None and not self._waits(decision):
                     remedy.answer(self._states, request, done=False, outcome=decision.reason, fence=self._fence)
-            if decision.trigger is not None and new:
+            if decision.trigger is not None and new and decision.reason != self._held:
                 self._say(f"hold: {decision.reason}")
+        self._held = decision.reason if decision.action == "hold" else ""
         return decision
 
     def _waits(self, decision: Decision) -> bool:
@@ -314,7 +317,7 @@ class LiveLoop:
                 intended,
                 version=done.version.version,
                 won=built.held.won and done.version.passed,
-                outcome=_outcome(built.held, passed=done.version.passed),
+                outcome=_outcome(built.held, passed=done.version.passed, unlogged=built.unlogged),
             )
             acting = documents.write(self._states, self._model, replace(probe, intended=intended), self._fence)
         reported(self._project, done)
@@ -474,8 +477,9 @@ class LiveLoop:
         self._told(line)
 
 
-def _outcome(held: Contest, *, passed: bool) -> str:
+def _outcome(held: Contest, *, passed: bool, unlogged: Sequence[str]) -> str:
     """How the challenger did: what follows after what becomes of it where it won, else why it was not promoted."""
     if held.won and not passed:
         return "was not promoted: it fails a must on the freshest labelled rows"
-    return held.words.removeprefix("went live: ")
+    without = f" (it does without {listed(unlogged)}: the log has no such column)" if unlogged else ""
+    return held.words.removeprefix("went live: ") + without
