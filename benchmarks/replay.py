@@ -1,16 +1,17 @@
-"""Real history through a real endpoint, with faults put in: what is found, when, and what is blamed.
+"""Real history through a real endpoint, with faults put in: what is found, when, what is blamed, and what is done.
 
     python benchmarks/replay.py [FOLDER] [--tables elec2,adult] [--faults unit,null]
                                                      FOLDER: where the tables lie (default: ../shared/data)
 
 For each table a project is made by `mainspring init`, its model learns from the first half, and rows of the second half
-are sent to `mainspring serve` one by one over HTTP; labels come a window late. Each fault begins after the sixth of
-fourteen windows and stays. Columns let values through that break the contract (`on_violation = "flag"`), so that what
-is found is found by the watch and not by a refusal. `adult` has no time and is sent in shuffled order: there nothing
-changes by itself, and what is found without a fault is a false alarm.
+are sent to `mainspring serve` one by one over HTTP; labels come a window late, and after every window the loop makes a
+round. Each fault begins after the sixth of fourteen windows and stays. Columns let values through that break the
+contract (`on_violation = "flag"`), so that what is found is found by the watch and not by a refusal. `adult` has no
+time and is sent in shuffled order: there nothing changes by itself, and what is found without a fault is a false alarm.
 
-Printed for each fault: whether it was found, after how many windows, at which place the broken column is suspected, how
-many incidents were opened after it began, and how many requests were dropped.
+Printed for each fault: whether it was found, after how many windows, at which place the broken column is suspected, the
+incidents that were opened, what the loop did from then on, and how many requests were dropped. While the loop retrains
+no rows are sent, which it rightly takes for a stop of the traffic: incidents of the service are counted by themselves.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mainspring.demo.replay import Client, Endpoint, requests
-from mainspring.operate.live.watch import watch
+from mainspring.operate.action import advise
+from mainspring.operate.live.loop import LiveLoop
 from mainspring.project import Project
 from mainspring.registry.registry import Registry
 from mainspring.serve.log.compact import compact, finish_spools
@@ -81,6 +83,10 @@ def prepare(case: Case, folder: Path, root: Path, window: str) -> tuple[Project,
     contract = root / "live" / "mainspring.toml"
     text = re.sub(r"(?m)^(\[columns\..+\])$", r'\1\non_violation = "flag"', contract.read_text())
     text = re.sub(r"(?m)^window = .*$", f"window = {window}", text)
+    text = re.sub(r"(?m)^cooldown = .*$", "cooldown = 2", text)
+    if window != str(WINDOW):
+        # one retrain would hold up the sender for longer than a window lasts
+        text = re.sub(r"(?m)^on = .*$", "on = []", text)
     contract.write_text(text)
     run(root / "live", "run", "--set", "seconds=10", "--set", "trials=8", good=(0, 1))
     project = Project.find(root / "live")
@@ -106,7 +112,9 @@ class Stage:
     def __init__(self, project: Project, workspace: Workspace, client: Client, target: str) -> None:
         self.project, self.workspace, self.client, self.target = project, workspace, client, target
         self._late: list[list[dict[str, Any]]] = []
+        self._loop = LiveLoop(project, workspace, grace=timedelta(0))
         self.opened: list[tuple[int, Incident]] = []
+        self.done: list[tuple[int, str]] = []
         self.windows = 0
 
     def send(self, rows: pl.DataFrame) -> None:
@@ -119,12 +127,14 @@ class Stage:
         self.judge()
 
     def judge(self) -> None:
-        """Bring the log up to date and judge it."""
+        """Bring the log up to date and let the loop have a look."""
         finish_spools(self.workspace, "live")
         compact(self.workspace, "live")
-        found = watch(self.project, self.workspace, grace=timedelta(0))
-        self.windows += len(found.judged)
-        self.opened += [(self.windows, incident) for incident in found.opened]
+        round_ = self._loop.once()
+        if round_.watched is not None:
+            self.windows += len(round_.watched.judged)
+            self.opened += [(self.windows, incident) for incident in round_.watched.opened]
+        self.done += [(self.windows, line) for line in round_.done]
 
 
 def important(project: Project, frame: pl.DataFrame) -> tuple[str, str]:
@@ -193,27 +203,35 @@ def of_rows(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
 
 
 def say(table: str, fault: str, column: str | None, stage: Stage, client: Client, count: int) -> None:
-    """One line."""
-    after = [(window, one) for window, one in stage.opened if window > BEGINS]
+    """What was found and done: one line, and one for each thing that the loop did."""
+    service = [one for _, one in stage.opened if one.kind == "service"]
+    opened = [(window, one) for window, one in stage.opened if one.kind != "service"]
+    after = [(window, one) for window, one in opened if window > BEGINS]
     blamed = [
         (window, [suspect.name for suspect in one.suspects].index(column) + 1)
         for window, one in after
         if column is not None and column in [suspect.name for suspect in one.suspects]
     ]
-    hits = blamed or ([(w, 0) for w, one in after if one.kind in ("performance", "service")] if column is None else [])
-    kinds = ", ".join(one.kind for _, one in stage.opened) or "none"
+    hits = blamed or ([(w, 0) for w, one in after if one.kind == "performance"] if column is None else [])
     if fault == "none":
-        found = f"{len(stage.opened)} incidents in {count} windows"
+        found = f"{len(opened)} incidents in {count} windows"
     elif not hits:
         found = "not found"
     else:
         rank = f", {column} suspected at place {hits[0][1]}" if hits[0][1] else ""
         found = f"found after {hits[0][0] - BEGINS} windows{rank}"
+    kinds = ", ".join(f"{one.kind} in {window}" for window, one in opened) or "none"
     print(
-        f"{table:15} {fault:9} {found}; incidents before {len(stage.opened) - len(after)}, after {len(after)} "
-        f"({kinds}); sent {client.sent:,}, dropped {client.dropped}, statuses {client.statuses}",
+        f"{table:15} {fault:9} {found}; incidents before {len(opened) - len(after)}, after {len(after)} ({kinds}; "
+        f"service {len(service)}); sent {client.sent:,}, dropped {client.dropped}, statuses {client.statuses}",
         flush=True,
     )
+    if fault == "none":
+        for window, one in stage.opened:
+            print(f"    window {window}: {one.kind}: {one.summary[:150]}")
+    for window, line in stage.done:
+        if window > BEGINS and not line.startswith(("retraining", "hold")):
+            print(f"    window {window}: {line[:180]}")
 
 
 class fresh:  # noqa: N801  # reads as what it is: a fresh copy
@@ -261,12 +279,14 @@ def of_service(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
                 if slowing is not None:
                     slowing.join()
                 stage.judge()
-                opened = [(w, one.kind, one.summary[:110]) for w, one in stage.opened]
                 print(
-                    f"{case.name:15} {name:9} begins in window {total // 2}; opened {opened}; "
-                    f"sent {client.sent:,}, dropped {client.dropped}",
+                    f"{case.name:15} {name:9} begins in window {total // 2} of {total}; "
+                    f"sent {client.sent:,}, dropped {client.dropped}; opened:",
                     flush=True,
                 )
+                for window, one in stage.opened:
+                    advice = advise(workspace, other.contract, one)
+                    print(f"    window {window}: {one.kind}: {one.summary[:110]} Advice: {advice.action}")
 
 
 def halted(workers: Sequence[int], stop: threading.Event) -> None:

@@ -110,12 +110,23 @@ def running(
             time.sleep(0.005)
         yield process
     finally:
-        for how in (signal.SIGTERM, signal.SIGKILL):
-            try:
-                os.killpg(process.pid, how)
-                process.wait(20)
-            except (ProcessLookupError, subprocess.TimeoutExpired):
-                continue
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End the *process* and all it has started, also what has left its group: the next one takes the same port."""
+    import psutil
+
+    every = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, how)
+            process.wait(20)
+        except (ProcessLookupError, subprocess.TimeoutExpired):
+            continue
+    for each in psutil.wait_procs(every, timeout=5)[1]:
+        each.kill()
+    psutil.wait_procs(every, timeout=5)
 
 
 def ask(url: str, body: bytes) -> bytes | None:

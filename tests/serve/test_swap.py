@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mainspring.operate.rollout import rollback
 from mainspring.registry import Registry
 from mainspring.workspace import Workspace
 from tests.serve import shop
@@ -19,6 +20,8 @@ from tests.serve.load import asking
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
 SEEDS = {1: 0, 2: 3, 3: 6}
 """Which model each version is."""
@@ -72,6 +75,27 @@ def test_a_promotion_is_served_within_two_seconds_and_nobody_is_dropped(workspac
             assert status == 200
             assert is_one_of(said, (1, 2)), said
         assert {said["version"] for _, said in load.said()} == {1, 2}
+
+
+def test_a_rollback_takes_canary_and_champion_back_within_two_seconds_under_load(workspace: Path) -> None:
+    def answering(http: httpx.Client) -> set[int]:
+        rows = ({**shop.GOOD, "customer": f"c{i}"} for i in range(40))
+        return {http.post("/predict", json=row).json()["version"] for row in rows}
+
+    with Workspace.open(workspace) as place:
+        Registry(place).promote("shop", 2, override="for the test")
+        place.ledger.endpoints.set("shop", canary=3, percent=50.0, reason="for the test")
+        with serving("shop", workspace=workspace) as live, client(live) as http:
+            until(lambda: answering(http) == {2, 3})
+            swaps = len(live.events("swapped"))
+            with asking(live, shop.GOOD) as load:
+                start = time.monotonic()
+                rollback(place, "shop", reason="for the test")
+                until(partial(_swapped, live, swaps + 1), 15)
+                assert time.monotonic() - start < 4, "twice what it takes on a machine that does nothing else"
+                assert answering(http) == {1}
+            assert load.failed == []
+            assert {status for status, _ in load.said()} == {200}
 
 
 def test_a_damaged_version_is_refused_and_said_and_the_old_one_goes_on(workspace: Path) -> None:

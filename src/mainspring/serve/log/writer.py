@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 DROPPED = -1
 """The ticket of a record that was not taken."""
-BATCH = 1024 * 1024
-"""Bytes in the queue that are written without waiting for the interval."""
+BATCH = 4 * 1024 * 1024
+"""Bytes in the queue that are written without waiting for the interval: every turn of the thread halts the endpoint."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
 LARGEST_SPOOL = 8 * 1024 * 1024
 """Compaction holds one spool in memory: a larger one is finished before its time."""
-_FRAME = 1024 * 1024
+_FRAME = BATCH
 _PATIENCE = 0.25
 
 
@@ -325,11 +325,13 @@ class _File:
             self.give_up()  # somebody removed it
         handle = self._open() if self._handle is None else self._handle
         fresh = [(version, frame) for version, frame in schemas if self._schemas.get(version) != frame]
-        data = memoryview(b"".join([*(frame for _, frame in fresh), spool.records_frame(records)]))
-        written = 0
+        head, body = spool.records_parts(records)
+        head = b"".join([*(frame for _, frame in fresh), head])
         try:
-            while written < len(data):
-                written += os.write(handle, data[written:])
+            for data in (memoryview(head), memoryview(body)):
+                written = 0
+                while written < len(data):
+                    written += os.write(handle, data[written:])
         except OSError:
             try:
                 os.ftruncate(handle, self.size)  # no torn frame before a whole one
@@ -338,7 +340,7 @@ class _File:
             raise
         if not self._is_dirty:
             self._is_dirty, self._dirty = True, time.monotonic()
-        self.size += len(data)
+        self.size += len(head) + len(body)
         self._schemas.update(fresh)
 
     def sync(self) -> None:
