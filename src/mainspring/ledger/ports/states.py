@@ -44,8 +44,19 @@ class States(Protocol):
         ...
 
     @operation(needs=Permission.READ)
-    def search(self, kind: str, prefix: str = "", *, limit: int | None = None) -> tuple[State, ...]:
-        """The documents whose keys begin with *prefix*, by key."""
+    def search(
+        self,
+        kind: str,
+        prefix: str = "",
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[State, ...]:
+        """The documents whose keys begin with *prefix*, with *since* ≤ key < *until*, by key.
+
+        Keys are compared whole, as text by its code points: moments that are all written in one way are in order.
+        """
         ...
 
     @operation(needs=Permission.WRITE)

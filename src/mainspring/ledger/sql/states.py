@@ -53,10 +53,21 @@ class SqlStates:
 
         return self._session.write(write)
 
-    def search(self, kind: str, prefix: str = "", *, limit: int | None = None) -> tuple[State, ...]:
-        """The documents whose keys begin with *prefix*."""
-        statement = f"{_SELECT} AND key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?"
-        values = (kind, prefix, len(prefix), prefix, -1 if limit is None else limit)
+    def search(
+        self,
+        kind: str,
+        prefix: str = "",
+        *,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int | None = None,
+    ) -> tuple[State, ...]:
+        """The documents whose keys begin with *prefix* and lie between the two."""
+        # one lower and one upper bound, for the index is walked between those
+        low, high = max(prefix, since or ""), [] if until is None else [until]
+        tests = "AND key >= ? AND substr(key, 1, ?) = ?" + " AND key < ?" * len(high)
+        statement = f"{_SELECT} {tests} ORDER BY key LIMIT ?"
+        values = (kind, low, len(prefix), prefix, *high, -1 if limit is None else limit)
         return self._session.read(lambda connection: tuple(map(_state, connection.exec_driver_sql(statement, values))))
 
     def delete(self, kind: str, key: str, *, expected: int | None = None, fence: tuple[str, int] | None = None) -> bool:

@@ -59,6 +59,22 @@ class StatesContract:
         assert len(ledger.states.search("outbox")) == 6
         assert ledger.states.search("nothing") == ()
 
+    def test_search_goes_from_one_key_to_another(self, ledger: Ledger) -> None:
+        """*since* is in, *until* is out, over a new year too; the prefix still holds."""
+        for key in ("a/2025-12-31", "a/2026-01-01", "a/2026-01-02", "b/2026-01-01"):
+            ledger.states.put("window", key, key)
+
+        def between(prefix: str, since: str | None, until: str | None, limit: int | None = None) -> list[str]:
+            found = ledger.states.search("window", prefix, since=since, until=until, limit=limit)
+            return [each.key for each in found]
+
+        assert between("a/", "a/2025-12-31", "a/2026-01-02") == ["a/2025-12-31", "a/2026-01-01"]
+        assert between("a/", "a/2026", None) == ["a/2026-01-01", "a/2026-01-02"]
+        assert between("b/", "a/2026", None) == ["b/2026-01-01"]
+        assert between("", None, "a/2026-01-01") == ["a/2025-12-31"]
+        assert between("a/", None, "b", limit=1) == ["a/2025-12-31"]
+        assert between("a/", "b", None) == []
+
     def test_a_fence_that_fell_stops_every_change(self, ledger: Ledger) -> None:
         """Once somebody else acquired the lease; and one that was never given fences nothing in."""
         first = ledger.leases.acquire("loop", "a", 60)
