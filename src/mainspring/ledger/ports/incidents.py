@@ -53,7 +53,9 @@ class IncidentEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """One incident. ``kind``: data quality, drift, performance, service. ``events`` is filled by `get` only.
+    """One incident. ``kind``: data quality, drift, performance, service.
+
+    ``events``: the timeline, which `Incidents.search` and `Incidents.update` leave empty, for it may be long.
 
     ``acknowledged``: when somebody first said that they look after it; who, is in the events. Until ``muted_until``
     nobody is to be told about it.
@@ -158,8 +160,8 @@ class Incidents(Protocol):
         ...
 
     @operation(needs=Permission.READ)
-    def get(self, id: int) -> Incident:  # noqa: A002
-        """The incident with its timeline."""
+    def get(self, id: int, *, after: int = 0) -> Incident:  # noqa: A002
+        """The incident with its timeline, without the first events where *after* so many were read before."""
         ...
 
     @operation(needs=Permission.READ)

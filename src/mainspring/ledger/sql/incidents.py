@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -95,7 +96,7 @@ class SqlIncidents:
                 row["details"] = to_json({**before.details, **details})
             _set(connection, id, row)
             self._audit(connection, "incident.update", id, changed, moment)
-            return _get(connection, id)
+            return _head(connection, id)
 
         return self._session.write(write)
 
@@ -112,7 +113,7 @@ class SqlIncidents:
         moment = at or self._clock.now()
 
         def insert(connection: Connection) -> IncidentEvent:
-            _get(connection, id)
+            _head(connection, id)
             event = self._event(connection, id, kind, text, data or {}, moment)
             _set(connection, id, {"updated": to_micros(moment)})
             self._audit(connection, "incident.append", id, {"kind": kind, "text": text}, moment)
@@ -172,9 +173,9 @@ class SqlIncidents:
 
         return self._session.write(update)
 
-    def get(self, id: int) -> Incident:  # noqa: A002
+    def get(self, id: int, *, after: int = 0) -> Incident:  # noqa: A002
         """The incident with its timeline."""
-        return self._session.read(lambda connection: _get(connection, id))
+        return self._session.read(lambda connection: _get(connection, id, after))
 
     def search(
         self,
@@ -192,7 +193,7 @@ class SqlIncidents:
         statement = f"{_SELECT} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"
         return self._session.read(
             lambda connection: tuple(
-                _incident(row, ()) for row in connection.exec_driver_sql(statement, (*given.values(), limit, offset))
+                _incident(row) for row in connection.exec_driver_sql(statement, (*given.values(), limit, offset))
             )
         )
 
@@ -214,36 +215,42 @@ def _set(connection: Connection, number: int, row: Mapping[str, Any]) -> None:
     connection.exec_driver_sql(f"UPDATE incidents SET {columns} WHERE id = ?", (*row.values(), number))
 
 
-def _get(connection: Connection, number: int) -> Incident:
-    row = connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (number,)).first()
-    if row is None:
-        last = connection.exec_driver_sql("SELECT max(id) FROM incidents").scalar()
-        known = f"They go from 1 to {last}." if last else "There is none yet."
-        raise NotFound(f"No incident {number}. {known}")
+def _get(connection: Connection, number: int, after: int = 0) -> Incident:
     events = connection.exec_driver_sql(
-        "SELECT time, kind, text, actor, data FROM incident_events WHERE incident = ? ORDER BY id", (number,)
+        "SELECT time, kind, text, actor, data FROM incident_events WHERE incident = ? ORDER BY id LIMIT -1 OFFSET ?",
+        (number, after),
     )
-    return _incident(
-        row,
-        tuple(
+    return replace(
+        _head(connection, number),
+        events=tuple(
             IncidentEvent(time=from_micros(each[0]), kind=each[1], text=each[2], actor=each[3], data=from_json(each[4]))
             for each in events
         ),
     )
 
 
+def _head(connection: Connection, number: int) -> Incident:
+    """The incident without its timeline."""
+    row = connection.exec_driver_sql(f"{_SELECT} WHERE id = ?", (number,)).first()
+    if row is None:
+        last = connection.exec_driver_sql("SELECT max(id) FROM incidents").scalar()
+        known = f"They go from 1 to {last}." if last else "There is none yet."
+        raise NotFound(f"No incident {number}. {known}")
+    return _incident(row)
+
+
 def _get_open(connection: Connection, number: int) -> Incident:
-    found = _get(connection, number)
+    found = _head(connection, number)
     if found.status == "closed":
         raise Refused(f"Incident {number} was closed at {found.closed:%Y-%m-%d %H:%M}; open a new one.")
     return found
 
 
-def _incident(row: Sequence[Any], events: tuple[IncidentEvent, ...]) -> Incident:
+def _incident(row: Sequence[Any]) -> Incident:
     return Incident(
         id=row[0], model=row[1], kind=row[2], status=row[3], summary=row[4], opened=from_micros(row[5]),
         updated=from_micros(row[6]), closed=maybe_from_micros(row[7]), action=row[8], owner=row[9],
-        suspects=msgspec.json.decode(row[10], type=tuple[Suspect, ...]), details=from_json(row[11]), events=events,
+        suspects=msgspec.json.decode(row[10], type=tuple[Suspect, ...]), details=from_json(row[11]),
         severity=row[12], acknowledged=maybe_from_micros(row[13]), muted_until=maybe_from_micros(row[14]),
     )  # fmt: skip
 

@@ -48,6 +48,15 @@ class IncidentsContract:
         assert [event.kind for event in closed.events] == ["opened", "signal", "closed"]
         assert dict(closed.events[1].data) == {"psi": 0.4}
 
+    def test_a_timeline_is_read_on_from_where_it_was(self, ledger: Ledger) -> None:
+        """What was read before does not come again, and a change does not bring it along."""
+        opened = ledger.incidents.open(model="churn", kind="drift", summary="x")
+        for number in range(3):
+            ledger.incidents.append(opened.id, kind="signal", text=str(number))
+        assert [event.text for event in ledger.incidents.get(opened.id, after=2).events] == ["1", "2"]
+        assert ledger.incidents.get(opened.id, after=4) == ledger.incidents.search()[0]
+        assert ledger.incidents.update(opened.id, owner="ann") == ledger.incidents.search()[0]
+
     def test_a_closed_incident_changes_no_more(self, ledger: Ledger) -> None:
         """But takes notes."""
         opened = ledger.incidents.open(model="churn", kind="drift", summary="x")
