@@ -79,7 +79,7 @@ class MemoryIncidents:
         if details is not None:
             changes["details"] = {**found.details, **details}
         self._kept[id] = replace(found, updated=self._at(at), **changes)
-        return self._kept[id]
+        return replace(self._kept[id], events=())
 
     def append(
         self,
@@ -128,12 +128,13 @@ class MemoryIncidents:
         self.append(id, kind="closed", text=text, at=moment)
         return self._kept[id]
 
-    def get(self, id: int) -> Incident:  # noqa: A002
+    def get(self, id: int, *, after: int = 0) -> Incident:  # noqa: A002
         """The incident with its timeline."""
         if id not in self._kept:
             known = f"They go from 1 to {len(self._kept)}." if self._kept else "There is none yet."
             raise NotFound(f"No incident {id}. {known}")
-        return self._kept[id]
+        found = self._kept[id]
+        return replace(found, events=found.events[after:]) if after else found
 
     def search(
         self,
