@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,9 @@ from mainspring.ledger.sql.session import Session
 
 OLD = Path(__file__).parent / "data"
 """Ledgers as the code of their time wrote them, one of each revision before the last."""
+HOUR = timedelta(hours=1)
+THIRD = datetime(2026, 3, 1, 14, 59, tzinfo=UTC)
+"""When the third segment of the second ledger ends."""
 
 SECOND = """
 import sqlalchemy as sa
@@ -183,6 +187,19 @@ def test_the_facts_of_the_first_ledgers_are_all_there(tmp_path: Path) -> None:
         assert connection.execute("SELECT version_num FROM mainspring_version").fetchone() == ("0001",)
 
 
+def test_the_facts_of_the_second_ledgers_are_all_there(tmp_path: Path) -> None:
+    """What was replaced or deleted is still gone, and is not added again."""
+    with open_ledger(old_ledger(tmp_path / "ledger.db", "0002")) as ledger:
+        found = ledger.segments.search(model="churn")
+        assert [(each.id, each.digest) for each in found] == [(4, "d3"), (5, "l0"), (6, "c0")]
+        ledger.segments.add(replace(found[0], sequence=2, digest="d2", start=found[0].start - HOUR, end=THIRD))
+        assert ledger.segments.search(model="churn") == found
+        assert ledger.segments.search(model="churn", after=4) == found[1:]
+        assert ledger.states.put("watch", "churn", {}).revision == 2
+        assert ledger.incidents.get(1).events[-1].text == "looking"
+        assert ledger.audit.verify() is None
+
+
 def test_several_processes_upgrade_one_ledger(tmp_path: Path) -> None:
     path = old_ledger(tmp_path / "ledger.db", "0001")
     code = "import sys; from mainspring.ledger import open_ledger as o; o(sys.argv[1]).states.put('k', sys.argv[2], 1)"
@@ -230,7 +247,7 @@ def test_an_unknown_old_version_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE mainspring_version SET version_num = '0000'")
         connection.commit()
     with pytest.raises(
-        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001, 0002\)"
+        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001, 0002, 0003\)"
     ):
         open_ledger(path)
 

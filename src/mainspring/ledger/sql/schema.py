@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -245,7 +246,8 @@ segments = Table(
     Column("bytes", Integer, nullable=False),
     Column("gone", Integer),
     UniqueConstraint("model", "kind", "source", "sequence"),
-    Index(None, "model", "kind", "last_row"),
+    Index(None, "model", "kind", "last_row", sqlite_where=text("gone IS NULL")),
+    Index(None, "model", sqlite_where=text("gone IS NULL")),
     Index(None, "digest"),
 )
 traffic = Table(
