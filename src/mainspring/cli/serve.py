@@ -128,7 +128,7 @@ def _settings(
     kind: type[Settings], *, host: str | None, port: int | None, token_file: Path | None, allow_host: list[str] | None,
     root: Path | None, is_logged: bool, **more: Any,
 ) -> Settings:  # fmt: skip
-    from mainspring.serve.app import names_of
+    from mainspring.serve.guard import names_of
 
     platform = _platform()
     address = host or platform.get("host", "127.0.0.1")

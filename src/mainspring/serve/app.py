@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.serve.endpoint import Endpoint
 from mainspring.serve.exchange import Gone, Reply, Request, unkept
-from mainspring.serve.guard import Guard, is_loopback
+from mainspring.serve.guard import Guard
 from mainspring.serve.journal import journal
 from mainspring.serve.lane import Lane
 from mainspring.serve.problem import Problem, busy
@@ -195,17 +195,6 @@ class App:
         read = partial(self.endpoint.ask, request.body, request.identity)
         _, body, kept = await self.work(request, read, self.endpoint.render, size=len(request.body))
         return Reply(body, headers=unkept(kept))
-
-
-def names_of(host: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
-    """The names under which an endpoint on *host* may be called.
-
-    On the loopback only its own names, so that no page on the web can reach it by a name of its own. On another address
-    a token is needed, and any name will do unless some are given.
-    """
-    if is_loopback(host):
-        return ("localhost", "127.0.0.1", "::1", host, *allowed)
-    return (host, "localhost", "127.0.0.1", "::1", *allowed) if allowed else ()
 
 
 async def _send(send: Send, request: Request, reply: Reply) -> None:

@@ -32,6 +32,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def names_of(host: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """The names under which an endpoint on *host* may be called.
+
+    On the loopback only its own names, so that no page on the web can reach it by a name of its own. On another address
+    a token is needed, and any name will do unless some are given.
+    """
+    if is_loopback(host):
+        return (*LOCAL, host, *allowed)
+    return (host, *LOCAL, *allowed) if allowed else ()
+
+
 class Guard:
     """Decides by the headers. A browser that was lured to us names a foreign Host or Origin, and has no token."""
 
