@@ -189,6 +189,7 @@ def test_a_personal_entity_is_masked_and_still_found(workspace: Workspace) -> No
         ([{"ident": "a", "label": "yes"}], "Labels need a column id .* or entity .*Known: ident"),
         ([{"id": "a", "label": "yes"}, {"id": None, "label": "no"}], "Row 1 names no prediction"),
         ([{"entity": "a", "time": "noon", "label": "no"}], "Row 0: expected a time in ISO 8601 .* got 'noon'"),
+        ([{"entity": "a", "time": "9999-12-31", "label": "no"}], "Row 0: expected a time between 1970 and 2100, got"),
         (["yes"], "Expected a mapping .* in row 0, got 'yes'"),
         (7, "Expected a table"),
     ],

@@ -201,3 +201,9 @@ def test_the_quick_way_accepts_nothing_that_the_plain_way_refuses(column: Column
     except (msgspec.MsgspecError, Broken):
         return
     assert field.read(value) == compiled.values(typed)[0]
+
+
+def test_a_moment_before_all_years_is_none() -> None:
+    field = Field("v", Column(name="v", type="datetime", minimum="2024-01-02"), None)
+    assert broken_rule(field, "0001-01-01T00:00:00+01:00") == "type"
+    assert broken_rule(field, "0001-01-01T00:00:00Z") == "minimum"

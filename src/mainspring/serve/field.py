@@ -233,8 +233,8 @@ def _moment(value: Any, form: re.Pattern[str]) -> str | None:
     if not isinstance(value, str) or not form.fullmatch(value.strip()):
         return None
     try:
-        datetime.fromisoformat(value.strip())
-    except ValueError:
+        moment(value)
+    except (ValueError, OverflowError):  # in UTC it may lie before the year 1 or after 9999
         return None
     return value.strip()
 

@@ -264,11 +264,13 @@ def _text(value: Any) -> str | None:
 
 
 def _moment(value: Any, place: int) -> datetime | None:
-    from mainspring.serve.log.columns import moment_of
+    from mainspring.serve.log.columns import LAST_MOMENT, moment_of
 
     if value is None or value == "":
         return None
     moment = moment_of(value)
+    if moment is not None and not 0 <= moment.timestamp() * 1e6 <= LAST_MOMENT:
+        raise InputError(f"Row {place}: expected a time between 1970 and 2100, got {quote(value)}.")
     if moment is None:
         raise InputError(f"Row {place}: expected a time in ISO 8601 such as 2026-01-31T12:00:00Z, got {quote(value)}.")
     return moment

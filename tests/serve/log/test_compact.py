@@ -339,6 +339,41 @@ def test_what_does_not_fit_is_left_out_and_flagged(workspace: Workspace) -> None
     assert rows["flags"].to_list() == ["unseen:town,unfit:age,unfit:income", None, None, None, None]
 
 
+def test_no_value_stops_the_log(workspace: Workspace) -> None:
+    """A number beyond every number, a moment before all years, and what no column takes at all."""
+    huge, early = 10**400, "0001-01-01T00:00:00+01:00"
+    schema = Schema(version=1, features=(Feature("age", "integer"), Feature("since", "datetime")), classes=None)
+    given = {"scores": None, "prediction": "no"}
+    spool(
+        workspace,
+        [
+            prediction(0, NOON, features=b'{"age": %d, "since": "%s"}' % (huge, early.encode()), **given),
+            prediction(1, NOON, features=[huge, "2026-03-01"], **given),
+            prediction(2, NOON, features=[3, early], **given),
+            prediction(3, NOON, features=[4, None], **given, status=70_000),
+            prediction(4, NOON, features=[5, None], **given),
+        ],
+        schema,
+    )
+    done = compact(workspace, MODEL)
+    assert (done.rows, done.unreadable) == (4, 1)
+    rows = logged(workspace).sort("request")
+    assert rows["request"].to_list() == ["r-0", "r-1", "r-2", "r-4"]
+    assert rows["x.age"].to_list() == [None, None, 3, 5]
+    assert rows["flags"].to_list()[1:3] == ["unfit:age", "unfit:since"]
+
+
+def test_records_wait_while_the_key_that_masks_them_cannot_be_read(workspace: Workspace) -> None:
+    schema = Schema(version=1, features=(Feature("town", "text", personal=True),), classes=("no", "yes"))
+    key = workspace.root / "log.key"
+    key.write_text("no key")
+    spool(workspace, [prediction(0, NOON, features=["ulm"])], schema)
+    with pytest.raises(MainspringError, match=r"log\.key should hold the key"):
+        compact(workspace, MODEL)
+    key.unlink()
+    assert compact(workspace, MODEL).rows == 1
+
+
 def test_small_segments_of_an_hour_become_one(workspace: Workspace, clock: SimulatedClock) -> None:
     for number in range(merge.MANY - 1):
         spool(workspace, [prediction(number, NOON + timedelta(minutes=number))])

@@ -241,8 +241,13 @@ def _fitting(value: Any, wanted: pl.DataType) -> Any:
         return text_of(value)
     if wanted == pl.Boolean:
         return value if isinstance(value, bool) else bool(value) if value in (0, 1) else None
+    if wanted == pl.Float64 and isinstance(value, int | float):
+        try:
+            return float(value)
+        except OverflowError:  # JSON knows no largest number
+            return None
     if wanted in (pl.Int64, pl.Float64):
-        return float(value) if wanted == pl.Float64 and isinstance(value, int | float) else _whole(value)
+        return _whole(value)
     moment = moment_of(value)
     if moment is None or wanted != pl.Date:
         return moment
@@ -254,7 +259,7 @@ def _whole(value: Any) -> int | None:
 
 
 def moment_of(value: Any) -> datetime | None:
-    """A date or a time, or the ISO 8601 text of one, in UTC; None for anything else."""
+    """A date or a time, or the ISO 8601 text of one, in UTC; None for anything else, and beyond the years 1 to 9999."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
@@ -262,7 +267,10 @@ def moment_of(value: Any) -> datetime | None:
             return None
     if not isinstance(value, datetime):
         return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else None
-    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        return None
 
 
 def _of_length(values: Any, rows: int) -> list[Any]:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
-from mainspring.core.errors import Refused
+from mainspring.core.errors import MainspringError, Refused
 from mainspring.serve.log import columns, merge, segment, shape, spool
 from mainspring.serve.log.lock import FileLock
 from mainspring.serve.log.mask import Mask
@@ -243,7 +243,9 @@ class _Compactor:
                 continue
             try:
                 made.append(columns.table(schema, its, self._mask))
-            except (TypeError, ValueError, AttributeError):
+            except (OSError, MainspringError, MemoryError):
+                raise  # nothing is wrong with the records: they wait until the key can be read again
+            except Exception:  # whatever one record holds, it must not stop all that come after it
                 made += self._one_by_one(its, schema)
         return made
 
@@ -251,9 +253,13 @@ class _Compactor:
         for record in records:
             try:
                 yield columns.table(schema, [record], self._mask)
-            except (TypeError, ValueError, AttributeError) as error:
+            except (OSError, MainspringError, MemoryError):
+                raise
+            except Exception as error:
                 self.done.unreadable += 1
-                _log.warning("A logged prediction of %s cannot be read: %s", self._model, error)
+                _log.warning(
+                    "A logged prediction of %s cannot be read: %s: %s", self._model, type(error).__name__, error
+                )
 
     def _commit(self) -> None:
         """Make the group part of the log, then let its spools go."""
