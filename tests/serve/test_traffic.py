@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,9 +13,12 @@ from mainspring.serve.traffic import PARTS, place, takes
 from mainspring.workspace import Workspace
 from tests.serve import shop
 from tests.serve.live import client, serving, until
+from tests.serve.test_logged import logged
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import httpx
 
 
 @given(key=st.text(), low=st.floats(0, 100), high=st.floats(0, 100))
@@ -93,3 +98,56 @@ def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:
             opened.ledger.endpoints.set("shop", reason="well again")
         until(lambda: len(live.events("swapped")) == 2)
         assert "probabilities" in http.post("/predict", json=shop.GOOD).json()
+
+
+def chance(row: dict[str, Any], seed: int = 0) -> float:
+    scores = shop.bundle("linear", seed).predictor().predict_row(row).scores
+    assert scores is not None
+    return float(scores[0][1])
+
+
+def answers_of_every_way(http: httpx.Client, row: dict[str, Any]) -> list[float]:
+    """The chance of yes by the quick lane, the plain way and V2."""
+    one = http.post("/predict", json=row).json()
+    odd = http.post("/predict", json={**row, "age": str(row["age"])}).json()
+    many = http.post("/predict", json=[row, row]).json()
+    kinds = {"age": "INT64", "spent": "FP64", "member": "BOOL", "height": "FP64", shop.ODD: "FP64"}
+    inputs = [
+        {"name": name, "shape": [1], "datatype": kinds.get(name, "BYTES"), "data": [v if name in kinds else str(v)]}
+        for name, v in row.items()
+    ]
+    tensor = http.post("/v2/models/shop/infer", json={"inputs": inputs}).json()["outputs"][1]["data"]
+    return [one["probabilities"]["yes"], odd["probabilities"]["yes"], *many["probabilities"]["yes"], tensor[1]]
+
+
+def test_columns_that_are_set_aside_are_missing_to_the_model(workspace: Path) -> None:
+    row = {**shop.GOOD, "spent": 3000.0}
+    less = {**row, "spent": None, "since": None, "town": None}  # a number, the parts of a date, a category
+    told = ["aside:spent", "aside:town", "aside:since"]
+    with serving("shop", workspace=workspace) as live, client(live) as http, Workspace.open(workspace) as opened:
+        assert answers_of_every_way(http, row) == pytest.approx([chance(row)] * 5, abs=1e-6)
+        broken = {"spent": "is 100 times what it was", "since": "…", "town": "…", "gone": "no column of this model"}
+        with opened.ledger.together():
+            opened.ledger.states.put("aside", "shop", broken)
+            opened.ledger.endpoints.set("shop", shadow=(3,), reason="set aside")
+        until(lambda: live.events("swapped"))
+        assert answers_of_every_way(http, row) == pytest.approx([chance(less)] * 5, abs=1e-6)
+        kept = http.post("/predict", json=row, headers={"x-request-id": "kept"}).json()
+        assert kept["flags"] == told
+        many = http.post("/predict", json=[{**row, "mood": "odd"}]).json()
+        assert many["flags"] == {"0": ["categories:mood", *told]}
+        frame = http.post("/invocations", json={"instances": [row]})
+        assert frame.json() == {"predictions": [kept["prediction"]]}
+        until(lambda: re.search(r"mainspring_rows_total\{[^}]*shadow[^}]*\} 8.0", http.get("/metrics").text))
+        assert 'rule="aside"' not in http.get("/metrics").text
+        with opened.ledger.together():
+            opened.ledger.states.put("aside", "shop", {})
+            opened.ledger.endpoints.set("shop", reason="looks as before")
+        until(lambda: len(live.events("swapped")) == 2)
+        assert answers_of_every_way(http, row) == pytest.approx([chance(row)] * 5, abs=1e-6)
+    rows = {each["role"]: each for each in logged(workspace).to_dicts() if each["request"] == "kept"}
+    for role, version, seed in (("champion", 1, 0), ("shadow", 3, 6)):
+        each = rows[role]
+        assert (each["version"], each["x.spent"], each["x.town"]) == (version, 3000.0, "köln")
+        assert each["flags"] == ",".join(told)
+        assert each["score.yes"] == pytest.approx(chance(less, seed), abs=1e-6)

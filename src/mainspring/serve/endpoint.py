@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 UNREADABLE = (msgspec.MsgspecError, Broken, struct.error, OverflowError, RecursionError)
 """What the quick way raises over a row that the plain way has to look at."""
 NOT_LOGGED = 0
+ORDERED = ("aside", "fallback")
+"""Flags that tell what was ordered, and not what a row has broken."""
 MOST_FLAGS = 20
 """So many broken rules of a refused request are logged."""
 
@@ -87,7 +89,7 @@ class Endpoint:
 
             self.shadows = Shadows(self.log)
         if self.shadows is not None:
-            self.shadows.versions = deployment.shadows
+            self.shadows.live = deployment
         self.deployment = deployment
 
     def live(self) -> Deployment:
@@ -137,10 +139,7 @@ class Endpoint:
             served, role = live.choose(identity if entity is None else str(entity))
             if served is not live.champion:
                 typed = served.compiled.row(body)
-        matrix = served.matrix([typed])
-        return Asked(
-            served, role, identity, request, 0, matrix, entity, body, None, live.fallback
-        )  # fmt: skip
+        return made(live, served, role, identity, request, 0, served.matrix([typed]), entity, body)
 
     def score(self, asked: Asked) -> Scored:
         """What the version says to the rows, or the fallback that is in force."""
@@ -258,7 +257,7 @@ class Endpoint:
         request: str,
         flags: list[str | None] | None = None,
     ) -> Asked:
-        return Asked(served, role, new_id(), request, rows, matrix, entities, features, flags, live.fallback)
+        return made(live, served, role, new_id(), request, rows, matrix, entities, features, flags)
 
     def _chosen(self, live: Deployment, rows: list[Any], version: int | None) -> tuple[Served, Role]:
         """Who answers these rows: all of them together, by whom the first is about."""
@@ -297,7 +296,8 @@ class Endpoint:
         for flag in flags:
             for each in (flag or "").split(",") if flag else ():
                 rule, _, name = each.partition(":")
-                self.tally.violation(name, rule)
+                if rule not in ORDERED:
+                    self.tally.violation(name, rule)
 
 
 class _Rows(msgspec.Struct):
@@ -305,6 +305,26 @@ class _Rows(msgspec.Struct):
 
 
 _rows_of = msgspec.json.Decoder(_Rows).decode
+
+
+def made(
+    live: Deployment,
+    served: Served,
+    role: Role,
+    identity: str,
+    request: str,
+    rows: int,
+    matrix: Array,
+    entity: Any,
+    features: Any,
+    flags: list[str | None] | None = None,
+) -> Asked:
+    """What *served* is asked while *live* is in force: without the columns that are set aside, unless it falls back."""
+    aside = live.asides.get(served.version)
+    if aside is not None and (live.fallback is None or role == "shadow"):
+        aside.blank(matrix)
+        flags = aside.flags(flags, len(matrix))
+    return Asked(served, role, identity, request, rows, matrix, entity, features, flags, live.fallback)
 
 
 def record_of(asked: Asked, scored: Scored, latency: float) -> bytes:

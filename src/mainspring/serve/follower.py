@@ -59,7 +59,7 @@ class Follower:
         slot = self._unpacked(wanted.champion)
         self._slots[slot.version] = slot
         self._number = 1
-        self._plan = Plan(1, wanted.revision, slot, fallback=wanted.fallback)
+        self._plan = Plan(1, wanted.revision, slot, fallback=wanted.fallback, aside=wanted.aside)
         return self._plan
 
     def look(self) -> Change:
@@ -88,8 +88,8 @@ class Follower:
         self._slots.pop(version, None)
         self._number += 1
         wanted = self._wanted
-        champion = plan.champion
-        self._plan = Plan(self._number, plan.revision if wanted is None else wanted.revision, champion)
+        revision = plan.revision if wanted is None else wanted.revision
+        self._plan = Plan(self._number, revision, plan.champion, fallback=plan.fallback, aside=plan.aside)
         return self._plan
 
     def tidy(self, *plans: Plan) -> None:
@@ -124,7 +124,8 @@ class Follower:
         self._number += 1
         champion = self._slots.get(wanted.champion or 0)
         if champion is None and self._plan is not None:
-            return Plan(self._number, wanted.revision, self._plan.champion, fallback=wanted.fallback)
+            stays = self._plan.champion
+            return Plan(self._number, wanted.revision, stays, fallback=wanted.fallback, aside=wanted.aside)
         if champion is None:
             raise MainspringError(self.refused.get(wanted.champion or 0, f"{self._name} cannot be served."))
         canary = self._slots.get(wanted.canary) if wanted.canary is not None else None
@@ -136,10 +137,10 @@ class Follower:
             wanted.percent if canary is not None else 0.0,
             tuple(self._slots[version] for version in wanted.shadows if version in self._slots),
             wanted.fallback,
+            wanted.aside,
         )
 
 
 def _same(one: Plan, other: Plan) -> bool:
-    return all(
-        getattr(one, name) == getattr(other, name) for name in ("champion", "canary", "percent", "shadows", "fallback")
-    )  # fmt: skip
+    told = ("champion", "canary", "percent", "shadows", "fallback", "aside")
+    return all(getattr(one, name) == getattr(other, name) for name in told)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mainspring.serve.endpoint import Endpoint
     from mainspring.serve.log.record import Role
-    from mainspring.serve.served import Scored, Served
+    from mainspring.serve.served import Aside, Scored, Served
     from mainspring.serve.traffic import Deployment
 
 TURN = 64
@@ -55,11 +55,11 @@ class Item(NamedTuple):
 class Queue:
     """The rows that wait for one version."""
 
-    def __init__(self, served: Served, role: Role, capacity: int) -> None:
-        """Hold at most *capacity* rows."""
+    def __init__(self, served: Served, role: Role, capacity: int, aside: Aside | None = None) -> None:
+        """Hold at most *capacity* rows, of which *aside* is missing to the version."""
         import numpy as np
 
-        self.served, self.role, self.capacity = served, role, capacity
+        self.served, self.role, self.capacity, self.aside = served, role, capacity, aside
         self.items: list[Item] = []
         self.matrix = np.empty((capacity, served.width), np.float32)
         self.view = self.matrix.data.cast("B") if self.matrix.size else memoryview(bytearray())
@@ -129,17 +129,18 @@ class Lane:
         """Make queues for the versions that are live now; those before keep theirs until they are empty."""
         self._live = live
         self._queues = {number: queue for number, queue in self._queues.items() if queue.items or queue.is_at_work}
-        self._champion = None if live is None else self._queue(live.champion, "champion")
+        self._champion = None if live is None else self._queue(live, live.champion, "champion")
 
     def _chosen(self, live: Deployment, key: str) -> Queue:
         served, role = live.choose(key)
-        return self._queue(served, role)
+        return self._queue(live, served, role)
 
-    def _queue(self, served: Served, role: Role) -> Queue:
+    def _queue(self, live: Deployment, served: Served, role: Role) -> Queue:
         queue = self._queues.get(id(served))
-        if queue is None or queue.role != role:
+        aside = live.asides.get(served.version)
+        if queue is None or queue.role != role or queue.aside is not aside:
             capacity = self.endpoint.limits.queue if served.pace.is_slow else TURN
-            queue = self._queues[id(served)] = Queue(served, role, capacity)
+            queue = self._queues[id(served)] = Queue(served, role, capacity, aside)
         return queue
 
     def _turn(self, queue: Queue) -> None:
@@ -149,6 +150,8 @@ class Lane:
             return
         queue.items = []
         matrix = queue.matrix[: len(items)]
+        if queue.aside is not None:
+            queue.aside.blank(matrix)
         if queue.is_slow:
             queue.is_at_work = True
             task = self._loop.create_task(self._slowly(queue, items, matrix.copy()))
@@ -177,6 +180,7 @@ class Lane:
     def _answer(self, queue: Queue, items: list[Item], scored: Scored, start: float) -> None:
         """Count, log and send the answers of one turn."""
         endpoint, served, role = self.endpoint, queue.served, queue.role
+        flag = None if queue.aside is None else queue.aside.flag
         log, shadows, answer = endpoint.log, endpoint.shadows, served.answer
         now, clock = time.perf_counter(), time.time_ns() // 1000
         histogram = self._count(queue, len(items), now - start)
@@ -193,10 +197,10 @@ class Lane:
                 records.append(
                     encode(
                         identity, clock, version, role, entity if entity is None else str(entity), body, value, chances,
-                        int(latency * 1e6), 200, None, request or identity,
+                        int(latency * 1e6), 200, flag, request or identity,
                     )
                 )  # fmt: skip
-            bodies.append(answer(identity, value, chances, None).encode())
+            bodies.append(answer(identity, value, chances, flag).encode())
         ticket = log.extend(records) if log is not None else 0
         if log is not None and log.is_durable:
             self._later(self._when_kept(list(zip(items, bodies, strict=True)), ticket))

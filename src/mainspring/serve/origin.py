@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FALLBACK = "fallback"
 """The kind of the ledger's state that says what is answered instead of the model; its key is the model's name."""
+ASIDE = "aside"
+"""The kind of the ledger's state that says which columns broke upstream, ``{column: words}``; the same key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Wanted:
     percent: float = 0.0
     shadows: tuple[int, ...] = ()
     fallback: str | float | None = None
+    aside: tuple[str, ...] = ()
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -62,7 +65,7 @@ class Registered:
         self._open = open_workspace
         self._reference = reference
         self._workspace: Workspace | None = None
-        self._fallback: tuple[int, str | float | None] = (-1, None)
+        self._orders: tuple[int, str | float | None, tuple[str, ...]] = (-1, None, ())
 
     @property
     def workspace(self) -> Workspace:
@@ -75,18 +78,19 @@ class Registered:
         """What is to be live now."""
         ledger, name = self.workspace.ledger, self._reference.name
         live = ledger.endpoints.live(name)
-        fallback = self._said(live.revision)
+        fallback, aside = self._said(live.revision)
         if self._reference.version is not None:
-            return Wanted(live.revision, self._reference.version, fallback=fallback)
+            return Wanted(live.revision, self._reference.version, fallback=fallback, aside=aside)
         if self._reference.alias not in (None, CHAMPION):
-            return Wanted(live.revision, ledger.models.aliases(name).get(str(self._reference.alias)), fallback=fallback)
+            named = ledger.models.aliases(name).get(str(self._reference.alias))
+            return Wanted(live.revision, named, fallback=fallback, aside=aside)
         traffic = live.traffic
         if traffic is None or live.champion is None:
-            return Wanted(live.revision, live.champion, fallback=fallback)
+            return Wanted(live.revision, live.champion, fallback=fallback, aside=aside)
         canary = traffic.canary if traffic.canary != live.champion and traffic.percent > 0 else None
         shadows = tuple(version for version in traffic.shadow if version not in (live.champion, canary))
         percent = traffic.percent if canary is not None else 0.0
-        return Wanted(live.revision, live.champion, canary, percent, shadows, fallback)
+        return Wanted(live.revision, live.champion, canary, percent, shadows, fallback, aside)
 
     def digest(self, version: int) -> str:
         """The digest of the version's bundle in the store."""
@@ -110,13 +114,16 @@ class Registered:
                 ) from None
             raise
 
-    def _said(self, revision: int) -> str | float | None:
-        """The fallback in force; the revision rises with it."""
-        if revision != self._fallback[0]:
-            state = self.workspace.ledger.states.get(FALLBACK, self._reference.name)
-            value = state.value.get("prediction") if state is not None and isinstance(state.value, dict) else None
-            self._fallback = (revision, value)
-        return self._fallback[1]
+    def _said(self, revision: int) -> tuple[str | float | None, tuple[str, ...]]:
+        """The fallback in force, and the columns that are set aside; the revision rises with both."""
+        if revision != self._orders[0]:
+            states, name = self.workspace.ledger.states, self._reference.name
+            fallback, aside = (
+                state.value if (state := states.get(kind, name)) is not None and isinstance(state.value, dict) else {}
+                for kind in (FALLBACK, ASIDE)
+            )
+            self._orders = (revision, fallback.get("prediction"), tuple(sorted(aside)))
+        return self._orders[1:]
 
 
 class Packed:

@@ -15,6 +15,7 @@ from mainspring.serve.compiled import Compiled
 from mainspring.serve.field import Field
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import numpy as np
@@ -61,6 +62,26 @@ class Pace:
     def gains_by_many(self) -> bool:
         """Whether rows are cheaper together."""
         return self.each < self.one
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Columns that are missing to one version while they are set aside, as they are where they were not sent.
+
+    ``flag`` names them in answers and in the log: ``aside:spent,aside:since``.
+    """
+
+    flag: str
+    places: list[int]
+    missing: list[float]
+
+    def blank(self, matrix: Array) -> None:
+        """Let them be missing in the rows of *matrix*."""
+        matrix[:, self.places] = self.missing
+
+    def flags(self, before: list[str | None] | None, rows: int) -> list[str | None]:
+        """The flags of so many *rows*, those that they had before first."""
+        return [f"{flag},{self.flag}" if flag else self.flag for flag in before or [None] * rows]
 
 
 class Served:
@@ -195,6 +216,21 @@ class Served:
         if flags is not None:
             body["flags"] = {str(row): flag.split(",") for row, flag in enumerate(flags) if flag is not None}
         return msgspec.json.encode(body)
+
+    def aside(self, columns: Collection[str]) -> Aside | None:
+        """What is missing while these *columns* are set aside; None where the model takes none of them."""
+        names: list[str] = []
+        places: list[int] = []
+        missing: list[float] = []
+        place = 0
+        for field in self.fields:
+            absent = field.numbers(None)
+            if absent and field.name in columns:
+                names.append(field.name)
+                places += range(place, place + len(absent))
+                missing += absent
+            place += len(absent)
+        return Aside(",".join(f"aside:{name}" for name in names), places, missing) if names else None
 
     def fallback(self, said: str | float) -> Any:
         """What a declared fallback is as a prediction of this version: the class that is written so, or the number."""

@@ -7,13 +7,14 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from mainspring.serve.endpoint import UNREADABLE, Asked, record_of
+from mainspring.serve.endpoint import UNREADABLE, Asked, made, record_of
 from mainspring.serve.problem import Problem
 from mainspring.serve.rows import judge
 
 if TYPE_CHECKING:
     from mainspring.serve.log.writer import LogWriter
     from mainspring.serve.served import Served
+    from mainspring.serve.traffic import Deployment
 
 WAITING = 1_000
 """So many requests wait at most; beyond that they are passed over and counted."""
@@ -28,7 +29,7 @@ class Shadows:
 
     def __init__(self, log: LogWriter | None) -> None:
         """Write what they say to *log*."""
-        self.versions: tuple[Served, ...] = ()
+        self.live: Deployment | None = None
         self.asked: dict[int, int] = {}
         self.failed: dict[int, int] = {}
         self.passed_over = 0
@@ -39,7 +40,7 @@ class Shadows:
 
     def offer(self, asked: Asked) -> None:
         """Take note of a request that was answered. Never waits."""
-        if not self.versions:
+        if self.live is None or not self.live.shadows:
             return
         if len(self._waiting) >= WAITING:
             self.passed_over += 1
@@ -59,13 +60,14 @@ class Shadows:
             time.sleep(REST)  # others gather, and whoever was answered is not held up by this thread
             while self._waiting:
                 asked = self._waiting.popleft()
-                for served in self.versions:
-                    self._ask(served, asked)
+                if (live := self.live) is not None:
+                    for served in live.shadows:
+                        self._ask(live, served, asked)
 
-    def _ask(self, served: Served, asked: Asked) -> None:
+    def _ask(self, live: Deployment, served: Served, asked: Asked) -> None:
         start = time.perf_counter()
         try:
-            shadow = _as_asked(served, asked)
+            shadow = _as_asked(live, served, asked)
             scored = served.score(shadow.matrix)
             if self._log is not None:
                 self._log.append(record_of(shadow, scored, time.perf_counter() - start))
@@ -75,7 +77,7 @@ class Shadows:
             self.asked[served.version] = self.asked.get(served.version, 0) + asked.count
 
 
-def _as_asked(served: Served, asked: Asked) -> Asked:
+def _as_asked(live: Deployment, served: Served, asked: Asked) -> Asked:
     """The same rows as *served* takes them. Its contract may be another one than the champion's."""
     import numpy as np
 
@@ -85,7 +87,7 @@ def _as_asked(served: Served, asked: Asked) -> Asked:
         try:
             typed = served.compiled.rows(features) if asked.rows else [served.compiled.row(features)]
             matrix = served.matrix(typed)
-            return _made(served, asked, matrix, features, None)
+            return _made(live, served, asked, matrix, features, None)
         except UNREADABLE:
             import msgspec
 
@@ -100,10 +102,12 @@ def _as_asked(served: Served, asked: Asked) -> Asked:
         raise ValueError(str(problem)) from problem
     matrix = np.array(judged.numbers, np.float32).reshape(len(rows), served.width)
     flags = judged.flags
-    return _made(served, asked, matrix, judged.sent if asked.rows else judged.sent[0], flags)
+    return _made(live, served, asked, matrix, judged.sent if asked.rows else judged.sent[0], flags)
 
 
-def _made(served: Served, asked: Asked, matrix: Any, features: Any, flags: list[str | None] | None) -> Asked:
-    return Asked(
-        served, "shadow", asked.identity, asked.request, asked.rows, matrix, asked.entity, features, flags
+def _made(
+    live: Deployment, served: Served, asked: Asked, matrix: Any, features: Any, flags: list[str | None] | None
+) -> Asked:
+    return made(
+        live, served, "shadow", asked.identity, asked.request, asked.rows, matrix, asked.entity, features, flags
     )  # fmt: skip

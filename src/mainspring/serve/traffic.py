@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mainspring.serve.log.record import Role
-    from mainspring.serve.served import Served
+    from mainspring.serve.served import Aside, Served
 
 PARTS = 10_000
 """Shares of the traffic are told apart to a hundredth of a percent."""
@@ -38,7 +40,8 @@ class Deployment:
     """The versions that are live at one moment. It is replaced as a whole and never changed.
 
     ``percent`` of the keys are the canary's. The ``shadows`` are asked too, after the answer. With a ``fallback`` every
-    row is answered with it instead of what the model says.
+    row is answered with it instead of what the model says. ``asides`` has what each version answers without, by its
+    number, as far as it takes a column that is set aside.
     """
 
     revision: int
@@ -47,6 +50,7 @@ class Deployment:
     percent: float = 0.0
     shadows: tuple[Served, ...] = ()
     fallback: str | float | None = None
+    asides: Mapping[int, Aside] = field(default_factory=dict)
 
     @property
     def is_split(self) -> bool:

@@ -35,6 +35,7 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     percent: float = 0.0
     shadows: tuple[Slot, ...] = ()
     fallback: str | float | None = None
+    aside: tuple[str, ...] = ()
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):

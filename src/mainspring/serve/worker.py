@@ -146,6 +146,7 @@ class Worker:
         slots = [slot for slot in (plan.champion, plan.canary, *plan.shadows) if slot is not None]
         found = {slot.version: self._served(slot) for slot in slots}
         self._loaded = {served.digest: served for served in found.values()}
+        asides = {version: served.aside(plan.aside) for version, served in found.items()} if plan.aside else {}
         return Deployment(
             revision=plan.revision,
             champion=found[plan.champion.version],
@@ -153,6 +154,7 @@ class Worker:
             percent=plan.percent,
             shadows=tuple(found[slot.version] for slot in plan.shadows),
             fallback=plan.fallback,
+            asides={version: aside for version, aside in asides.items() if aside is not None},
         )
 
     def _served(self, slot: Slot) -> Served:
