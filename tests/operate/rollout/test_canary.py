@@ -26,8 +26,7 @@ ROLLOUT = Rollout(
     model="shop", version=2, champion=1, steps=(5.0, 25.0, 100.0), hold=timedelta(minutes=10), minimum_rows=100,
     started=START, since=START, traffic=1,
 )  # fmt: skip
-CONTRACT = Contract.parse(
-    """
+CONTRACT_HEAD = """
 [project]
 name = "shop"
 task = "binary"
@@ -36,6 +35,10 @@ target = "bought"
 type = "number"
 [columns.bought]
 type = "boolean"
+"""
+CONTRACT = Contract.parse(
+    CONTRACT_HEAD
+    + """
 [[require]]
 metric = "roc_auc"
 at_least = 0.8
@@ -94,7 +97,7 @@ def one(evidence: Evidence, name: str) -> Judged:
 def test_a_good_version_passes_everything_that_can_be_measured() -> None:
     found = seen(log(1, "champion", 4_000), log(2, "canary", 400))
     assert (found.rows, found.looked) == (400, 800)
-    assert [each.result for each in found.judged] == ["pass"] * 3 + ["not measurable"] + ["pass"] * 3
+    assert [each.result for each in found.judged] == ["pass"] * 3 + ["not measurable"] + ["pass"] * 4
     decision = advance(ROLLOUT, Evidence(**plain(found) | {"champion": 1}), START + timedelta(minutes=10))
     assert decision.action == "advance"
     assert "not measured: accuracy below the champion by at most 0.02" in decision.reason
@@ -126,7 +129,31 @@ def test_injected_latency_breaks_the_must_and_the_comparison() -> None:
 
 def test_a_version_that_costs_a_millisecond_more_is_let_through() -> None:
     found = seen(log(1, "champion", 2_000, latency=0.2), log(2, "canary", 500, latency=1.2))
-    assert [each.result for each in found.compared] == ["pass"] * 3
+    assert [each.result for each in found.compared] == ["pass"] * 4
+
+
+@pytest.mark.parametrize("rows", [1, 2, 20])
+def test_a_few_wrong_labels_and_slow_answers_take_nothing_back(rows: int) -> None:
+    """Resampled, one wrong answer is always wrong; and the first answers of a process are slow."""
+    contract = Contract.parse(
+        CONTRACT_HEAD
+        + '[[require]]\nmetric = "accuracy"\nat_least = 0.8\n[[require]]\nmetric = "latency_p99_ms"\nat_most = 20\n'
+    )
+    wrong = log(2, "canary", rows, right=0, latency=100)
+    found = seen(log(1, "champion", 2_000, latency=100), wrong, contract=contract)
+    assert [(one.result, one.sure, one.few) for one in found.required] == [("fail", False, True)] * 2
+    many = seen(log(1, "champion", 2_000, latency=100), log(2, "canary", 30, right=0, latency=100), contract=contract)
+    assert [(one.result, one.sure, one.few) for one in many.required] == [("fail", True, False)] * 2
+
+
+def test_labels_that_come_when_traffic_is_over_are_judged() -> None:
+    canary = log(2, "canary", 1_000, right=0.5)
+    late = pl.Series([True] * 100 + [False] * 900)
+    first = seen(canary.with_columns(label=pl.when(late & (pl.int_range(1_000) < 1)).then("label")))
+    rollout = replace(ROLLOUT, looked=first.looked, labelled=first.labelled, required=first.required)
+    then = seen(canary.with_columns(label=pl.when(late).then("label")), rollout=rollout)
+    assert (first.labelled, then.labelled) == (1, 100)
+    assert one(then, "roc_auc").sure
 
 
 def test_errors_of_the_version_are_found_those_of_both_are_not_its_fault() -> None:
@@ -141,14 +168,39 @@ def test_errors_of_the_version_are_found_those_of_both_are_not_its_fault() -> No
     assert found.rows == 95
 
 
-def test_requests_that_were_refused_for_what_they_held_are_nobodys_answers() -> None:
-    refused = log(2, "canary", 50, seed=7).with_columns(
+def refusing(version: int, role: str, rows: int) -> pl.DataFrame:
+    return log(version, role, rows, seed=7).with_columns(
         status=pl.lit(422, pl.Int16), prediction=pl.lit(None, pl.Boolean), label=pl.lit(None, pl.Boolean)
     )
-    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), refused)
+
+
+def test_requests_that_were_refused_for_what_they_held_are_nobodys_answers() -> None:
+    both = refusing(1, "champion", 1_000), refusing(2, "canary", 50)
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), *both)
     assert found.rows == 100
     assert [each.result for each in found.required[:3]] == ["pass"] * 3
+    assert [one(found, name).result for name in ("errors", "refused requests")] == ["pass", "pass"]
+
+
+def test_a_version_that_alone_refuses_requests_is_taken_back() -> None:
+    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), refusing(2, "canary", 10))
     assert one(found, "errors").result == "pass"
+    assert one(found, "refused requests").text.startswith("refused requests: 9.091% of 110 answers refused what they")
+    decision = advance(ROLLOUT, replace(found, champion=1), START + timedelta(minutes=2))
+    assert (decision.action, decision.broken) == ("roll back", ("refused requests",))
+
+
+def test_a_version_that_answers_everything_with_errors_is_taken_back() -> None:
+    """Where the champion answers nothing any more there is nothing to compare with."""
+    rollout = replace(ROLLOUT, at=2, since=START)
+    found = seen(log(2, "canary", 40, errors=40), contract=BARE)
+    assert one(found, "errors").text == "errors: 100.000% of 40 answers were errors of ours"
+    assert advance(rollout, replace(found, champion=1), START).action == "roll back"
+    assert seen(log(2, "canary", 20, errors=20)).rows == 0
+    judged = seen(log(2, "canary", 200, errors=50))
+    assert one(judged, "error_rate").sure
+    again = seen(log(2, "canary", 200), log(2, "canary", 200, errors=200, seed=1), rollout=replace(rollout, looked=400))
+    assert one(again, "error_rate").sure
 
 
 def test_what_the_fallback_answered_is_not_held_against_the_version() -> None:
@@ -192,8 +244,7 @@ def test_without_labels_it_waits_for_nothing_but_says_so() -> None:
 def test_requirements_are_judged_again_when_there_is_half_as_much_again() -> None:
     first = seen(log(2, "canary", 200))
     kept = (Judged(name="kept", result="pass", text="as it was"),)
-    rollout = Rollout(**{name: getattr(ROLLOUT, name) for name in Rollout.__slots__} | {
-        "looked": first.looked, "required": kept})  # fmt: skip
+    rollout = replace(ROLLOUT, looked=first.looked, labelled=first.labelled, required=kept)
     few = seen(log(2, "canary", int(200 * AGAIN) - 10), rollout=rollout)
     assert (few.required, few.looked) == (kept, first.looked)
     many = seen(log(2, "canary", int(200 * AGAIN) + 10), rollout=rollout)
@@ -244,7 +295,7 @@ def test_classes_are_of_the_type_of_the_predictions(column: pl.Series, names: li
 def test_a_bare_contract_is_judged_by_errors_and_latency_alone() -> None:
     found = seen(log(1, "champion", 900), log(2, "canary", 200), contract=BARE)
     assert found.required == ()
-    assert len(found.compared) == 3
+    assert len(found.compared) == 4
 
 
 def test_in_a_real_log_with_labels_that_came_late(tmp_path: Path) -> None:
@@ -286,7 +337,7 @@ priority = "should"
         rollout = replace(ROLLOUT, started=workbench.NOON, since=workbench.NOON)
         before = gather(workspace, contract, rollout)
         assert (before.rows, before.looked, before.required[0].result) == (200, 200, "not measurable")
-        assert [each.result for each in before.compared] == ["pass"] * 3
+        assert [each.result for each in before.compared] == ["pass"] * 4
         canary = ids[900:]
         truth = ["no" if place % 4 == 0 else "yes" for place in range(200)]
         labels.add(workspace, "shop", pl.DataFrame({"id": canary, "label": truth}), source="test")

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from mainspring.core.clock import SimulatedClock
 from mainspring.core.errors import NotFound, Refused, StoreError
 from mainspring.operate import remedy
+from mainspring.operate.live.lease import held
 from mainspring.operate.rollout import Evidence, Judged, abort, last, outlook, rollback, running, start, tick
 from mainspring.registry import Registry
 from mainspring.workspace import Workspace
@@ -268,6 +271,39 @@ def test_who_was_too_slow_writes_nothing(workspace: Workspace, clock: SimulatedC
     assert one is not None
     assert (one.busy, one.decision.action, one.rollout.at) == (True, "hold", 1)
     assert percents(workspace) == [5, 25]
+
+
+def test_who_reads_the_log_for_longer_than_the_lease_lasts_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mainspring.operate.rollout.driver.held", partial(held, seconds=0.5))
+    with Workspace.open(tmp_path / "ws", actor="ann") as workspace, Workspace.open(tmp_path / "ws") as other:
+        models(workspace)
+        start(workspace, CONTRACT, "shop", 2, hold=timedelta(0))
+
+        def slow(*_: Any) -> Evidence:
+            sleep(1.2)
+            second = seen(other)
+            assert second is not None
+            assert second.busy
+            return GOOD
+
+        one = tick(workspace, CONTRACT, "shop", gather=slow)
+    assert one is not None
+    assert (one.busy, one.decision.action) == (False, "advance")
+
+
+def test_since_when_something_looks_broken_is_remembered(workspace: Workspace, clock: SimulatedClock) -> None:
+    start(workspace, CONTRACT, "shop", 2)
+    bad = replace(GOOD, required=(Judged(name="accuracy", result="fail", text="accuracy is 0.7"),), looked=500)
+    found: list[tuple[str, datetime | None]] = []
+    for minutes in (0, 60, 29, 1):  # the hold is ten minutes
+        clock.advance(timedelta(minutes=minutes))
+        looked = seen(workspace, bad if found else replace(GOOD, rows=5))
+        assert looked is not None
+        found.append((looked.decision.action, looked.rollout.failing_since))
+    begun = START + timedelta(hours=1)
+    assert found == [("hold", None), ("hold", begun), ("hold", begun), ("roll back", begun)]
 
 
 def test_an_abort_while_the_log_is_read_wins(workspace: Workspace, clock: SimulatedClock) -> None:

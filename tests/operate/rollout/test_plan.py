@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.operate.rollout.document import as_value, of_value
-from mainspring.operate.rollout.plan import NOTES, PATIENCE, Evidence, Judged, Rollout, advance
+from mainspring.operate.rollout.plan import IDLE, NOTES, PATIENCE, Evidence, Judged, Rollout, advance, noticed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOLD = timedelta(minutes=10)
@@ -38,6 +38,7 @@ verdicts = st.builds(
     text=st.just("as it is"),
     priority=st.sampled_from(["must", "should"]),
     sure=st.booleans(),
+    few=st.booleans(),
 )
 evidences = st.builds(
     Evidence,
@@ -49,8 +50,8 @@ evidences = st.builds(
     unloadable=st.sampled_from(["", "", "damaged"]),
     paused=st.sampled_from(["", "", "holiday"]),
 )
-rollouts = st.builds(rollout, at=st.integers(0, 2))
 moments = st.integers(-3_600, 7_200).map(lambda seconds: START + timedelta(seconds=seconds))
+rollouts = st.builds(rollout, at=st.integers(0, 2), failing_since=st.none() | moments)
 
 
 @given(rollout=rollouts, evidence=evidences, now=moments)
@@ -108,6 +109,7 @@ def test_any_course_of_events_rises_step_by_step_and_ends_once(events: list[tupl
     course, now, seen = rollout(), START, [5.0]
     for evidence, seconds in events:
         now += timedelta(seconds=seconds)
+        course = noticed(course, evidence, now)
         decision = advance(course, evidence, now)
         if decision.action == "advance":
             course = replace(course, at=course.at + 1, since=now)
@@ -123,9 +125,10 @@ def test_any_course_of_events_rises_step_by_step_and_ends_once(events: list[tupl
     [
         (good, 10, "advance", "500 rows answered, nothing broken"),
         (good, 9, "hold", "held for 9m of 10m"),
+        (replace(good, rows=0), 60, "hold", "0 of 100 rows answered at this step in 1h: is an endpoint serving shop,"),
         (replace(good, rows=99), 60, "hold", "99 of 100 rows answered at this step"),
         (replace(good, required=(judged(),)), 10, "hold", "roc_auc is 0.7, though not surely: more rows will tell"),
-        (replace(good, required=(judged(),)), 10 * PATIENCE, "roll back", "roc_auc is 0.7, for 30m"),
+        (replace(good, required=(judged(),)), 100, "hold", "though not surely"),
         (replace(good, required=(judged(sure=True),)), 0, "roll back", "roc_auc is 0.7"),
         (
             replace(good, required=(judged("not measurable"),)), 10, "advance",
@@ -143,6 +146,41 @@ def test_by_name(evidence: Evidence, minutes: int, action: str, said: str) -> No
     decision = advance(rollout(), evidence, START + timedelta(minutes=minutes))
     assert decision.action == action
     assert said in decision.reason
+
+
+def test_patience_is_counted_from_when_it_began_to_look_broken() -> None:
+    """A step that was held for long for want of rows is not taken back for the first thing that looks bad."""
+    bad = replace(good, required=(judged(),))
+    begun = START + timedelta(hours=5)
+    course = noticed(rollout(), good, begun)
+    assert course.failing_since is None
+    for minutes in (0, 10, 29):
+        now = begun + timedelta(minutes=minutes)
+        course = noticed(course, bad, now)
+        assert (course.failing_since, advance(course, bad, now).action) == (begun, "hold")
+    assert noticed(course, Evidence(rows=0, champion=1, blind="the store is gone"), now).failing_since == begun
+    assert noticed(course, good, now).failing_since is None
+    end = begun + PATIENCE * HOLD
+    decision = advance(noticed(course, bad, end), bad, end)
+    assert (decision.action, decision.reason) == ("roll back", "roc_auc is 0.7, for 30m")
+
+
+def test_what_fails_on_a_few_rows_holds_the_step_and_never_takes_it_back() -> None:
+    few = replace(good, required=(judged(few=True),))
+    course = noticed(rollout(), few, START)
+    later = START + timedelta(days=3)
+    assert advance(noticed(course, few, later), few, later).action == "hold"
+
+
+def test_a_version_that_nobody_asks_is_noted_once_a_step() -> None:
+    idle, course = replace(good, rows=0), rollout()
+    for minutes in range(0, 10 * IDLE * 3, 10):
+        course = noticed(course, idle, START + timedelta(minutes=minutes))
+    (note,) = course.notes
+    assert (note.action, note.time) == ("idle", START + IDLE * HOLD)
+    assert note.text.startswith("0 of 100 rows answered at this step in 1h 40m: is an endpoint")
+    course = replace(course, since=START + timedelta(hours=5))
+    assert len(noticed(course, idle, START + timedelta(hours=7)).notes) == 2
 
 
 def test_a_clock_that_goes_back_only_holds_longer() -> None:

@@ -1,7 +1,8 @@
 """What is known about a version from the rows that it answered as a canary: its evidence in a rollout.
 
-Requirements are judged again only when there is half as much again to judge: so that looking often does not make it
-likelier that a good version looks bad once. Errors and latency are compared by a test that may be asked at any time.
+Requirements are judged again only when there is half as much again to judge, of rows or of labels: so that looking
+often does not make it likelier that a good version looks bad once. Errors, refusals and latency are compared by a test
+that may be asked at any time.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from mainspring.core.estimate import Estimate
 from mainspring.core.predictions import Predictions
 from mainspring.evaluate.requirements import belongs, verdicts
 from mainspring.operate.rollout.compare import Counts, is_worse
-from mainspring.operate.rollout.plan import Evidence, Judged, Rollout
+from mainspring.operate.rollout.plan import FEWEST, Evidence, Judged, Rollout
 from mainspring.registry import Registry
 
 if TYPE_CHECKING:
     from mainspring.contract import Contract, Requirement, Verdict
+    from mainspring.serve.log.record import Role
     from mainspring.workspace import Workspace
 
+CANARY: Role = "canary"
 AGAIN = 1.5
 """Requirements are judged again when there are so many times the rows and labels of the last time."""
 ROWS = 100_000
@@ -35,6 +38,8 @@ SLOWER = 2.0
 """An answer is slow that takes so many times as long as all but one in a hundred of the champion's."""
 SLOWER_MS = 5.0
 """And at least so many milliseconds longer: below that nobody is kept waiting."""
+HOPELESS = 0.5
+"""With a larger share of errors a version is broken, though there be no champion's answers to compare with."""
 
 ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0")
 """One row of each request: all of its rows were answered together."""
@@ -52,7 +57,9 @@ def gather(workspace: Workspace, contract: Contract, rollout: Rollout) -> Eviden
         compact(workspace, rollout.model, patience=0)
     log = PredictionLog(workspace, rollout.model)
     rows = log.scan(since=rollout.started)
-    truth = log.labelled(since=rollout.started)
+    # the labels are joined before anything is left out: only the columns that tell which rows are meant
+    marks = ["id", "time", "version", "role", "flags"]
+    truth = log.labelled(since=rollout.started, columns=marks, roles=[CANARY])
     return weigh(rows, truth, contract, rollout, champion=lambda: _champion(workspace, contract, rollout))
 
 
@@ -63,22 +70,22 @@ def weigh(
 
     *champion* gives the champion's predictor when it is needed, or None.
     """
-    mine = (pl.col("role") == "canary") & (pl.col("version") == rollout.version)
+    mine = (pl.col("role") == CANARY) & (pl.col("version") == rollout.version)
     rows = rows.filter(OWN)
-    answered = pl.col("status") < 400
-    here = (pl.col("time") >= rollout.since) & answered
+    here = (pl.col("time") >= rollout.since) & (pl.col("status") < 400)
     known = labelled.filter(OWN & mine & pl.col("label").is_not_null()).select("id", "time", "label")
-    counts = rows.filter(mine).select(here=here.sum(), answered=answered.sum()).collect(engine="streaming")
+    counts = rows.filter(mine).select(here=here.sum(), asked=pl.len()).collect(engine="streaming")
     labels = int(known.select(pl.len()).collect(engine="streaming").item())
-    at_step, total = int(counts["here"][0]), int(counts["answered"][0])
-    looked, required = rollout.looked, rollout.required
-    if total + labels >= max(AGAIN * looked, 1):
-        looked = total + labels
+    at_step, total = int(counts["here"][0]), int(counts["asked"][0])
+    looked, of_them, required = rollout.looked, rollout.labelled, rollout.required
+    if total + labels >= max(AGAIN * looked, 1) or labels >= max(AGAIN * of_them, 1):
+        looked, of_them = total + labels, labels
         required = _required(rows.filter(mine), known, contract, champion)
     return Evidence(
         rows=at_step,
         champion=None,
         looked=looked,
+        labelled=of_them,
         required=required,
         compared=_compared(rows, rollout),
     )
@@ -135,12 +142,15 @@ def _judged(requirement: Requirement, verdict: Verdict) -> Judged:
     value = "not a number" if verdict.value is None else f"{verdict.value:.4g}"
     text = f"{verdict.requirement}: it is {value} on {verdict.rows:,} rows" if verdict.rows else verdict.requirement
     text += f" ({verdict.reason})" if verdict.reason else ""
+    few = verdict.value is not None and verdict.rows < FEWEST
     return Judged(
         name=verdict.requirement,
-        result=verdict.result,
+        # before release whoever asks brings the rows; here those that a requirement speaks of may be yet to come
+        result=verdict.result if verdict.rows else "not measurable",
         priority=verdict.priority,
         text=text,
-        sure=verdict.result == "fail" and _is_sure(requirement, verdict),
+        sure=verdict.result == "fail" and not few and _is_sure(requirement, verdict),
+        few=few,
     )
 
 
@@ -172,20 +182,25 @@ def _service(answers: pl.DataFrame) -> dict[str, Estimate]:
             first, last = (int(binom.ppf(level, len(times), share)) for level in (rest, 1 - rest))
             above = float(times[last]) if last < len(times) else math.inf
             value = float(np.quantile(times, share))
-            made[name] = Estimate(value, float(times[max(first - 1, 0)]), above, len(times))
+            below = float(times[first - 1]) if first else 0.0
+            made[name] = Estimate(value, below, above, len(times))
     return made
 
 
 def _compared(rows: pl.LazyFrame, rollout: Rollout) -> tuple[Judged, ...]:
-    """Errors and latency of the canary beside the champion's at this step.
+    """Errors, refusals and latency of the canary beside the champion's at this step.
 
     Not of the steps before: their shares of the traffic were others, and a bad hour in one would be held against the
     canary. When it gets everything there is nothing to compare with, and what is slow then may be the hour.
     """
-    mine = (pl.col("role") == "canary") & (pl.col("version") == rollout.version)
+    mine = (pl.col("role") == CANARY) & (pl.col("version") == rollout.version)
     theirs = (pl.col("role") == "champion") & (pl.col("version") == rollout.champion)
     answers = rows.filter(ANSWER & (pl.col("time") >= rollout.since) & (mine | theirs)).select(
-        "latency_ms", mine=mine, error=pl.col("status") >= 500, good=pl.col("status") < 400
+        "latency_ms",
+        mine=mine,
+        error=pl.col("status") >= 500,
+        refused=pl.col("status") == 422,
+        good=pl.col("status") < 400,
     )
     quantiles = answers.filter(~pl.col("mine") & pl.col("good")).select(
         median=pl.col("latency_ms").quantile(0.5), slow=pl.col("latency_ms").quantile(0.99)
@@ -196,12 +211,17 @@ def _compared(rows: pl.LazyFrame, rollout: Rollout) -> tuple[Judged, ...]:
     counted = answers.group_by("mine").agg(
         all=pl.len(),
         error=pl.col("error").sum(),
+        refused=pl.col("refused").sum(),
         served=pl.col("good").sum(),
         median=(late[0] & pl.col("good")).sum(),
         slow=(late[1] & pl.col("good")).sum(),
     )
     sides = {bool(row["mine"]): row for row in counted.collect(engine="streaming").to_dicts()}
-    made = [_beside("errors", sides, "all", "error", "were errors of ours")]
+    made = [
+        _beside("errors", sides, "all", "error", "were errors of ours"),
+        # the two are asked the same: what only the version refuses, it knows less of
+        _beside("refused requests", sides, "all", "refused", "refused what they were asked"),
+    ]
     if limits[0] is not None and limits[1] is not None:
         made.append(_beside("typical latency", sides, "served", "median", f"took over {limits[0]:.3g} ms"))
         made.append(_beside("slow answers", sides, "served", "slow", f"took over {limits[1]:.3g} ms"))
@@ -213,6 +233,9 @@ def _beside(name: str, sides: dict[bool, dict[str, int]], whole: str, bad: str, 
         Counts(answers=int(sides[side][whole] or 0), bad=int(sides[side][bad] or 0)) if side in sides else Counts()
         for side in (True, False)
     )
+    if name == "errors" and not theirs.answers and ours.answers >= FEWEST and ours.share > HOPELESS:
+        text = f"errors: {ours.share:.3%} of {ours.answers:,} answers {word}"
+        return Judged(name=name, result="fail", text=text, sure=True)
     if not ours.answers or not theirs.answers:
         return Judged(name=name, result="not measurable", text=f"{name}: there is nothing to compare with yet")
     text = (

@@ -2,8 +2,9 @@
 
 The document, the traffic and the champion change together or not at all, so that there is nothing in between that a
 kill could leave: whoever comes next finds a step that was taken or one that was not. Only who holds the lease
-``rollout/<model>`` takes a step, and the lease's token fences what it writes; of two that think they hold it, the later
-one's writes count. A person who aborts needs no lease: the driver finds another revision, and looks again.
+``rollout/<model>`` takes a step, however long it reads the log, and the lease's token fences what it writes; of two
+that think they hold it, the later one's writes count. A person who aborts needs no lease: the driver finds another
+revision, and looks again.
 
 While a rollout runs, the promotion of another version is refused (see `Registry.promote`). If the champion changes all
 the same, by an override or a rollback, the rollout gives up: it was measured against a champion that is none any more.
@@ -11,15 +12,14 @@ the same, by an override or a rollback, the rollout gives up: it was measured ag
 
 from __future__ import annotations
 
-import os
-import socket
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from mainspring.core.errors import InputError, NotFound, Refused, StoreError, quote
+from mainspring.operate.live.lease import held
 from mainspring.operate.remedy import paused
 from mainspring.operate.rollout.document import KIND, as_value, keep_earlier, of_value, running
-from mainspring.operate.rollout.plan import Decision, Evidence, Rollout, Status, advance, overtaken
+from mainspring.operate.rollout.plan import Decision, Evidence, Rollout, Status, advance, noticed, overtaken
 from mainspring.registry import Registry
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     Gather: TypeAlias = Callable[["Workspace", Contract, Rollout], Evidence]
 
-LEASE_SECONDS = 30.0
-"""For so long nobody else drives a rollout whose driver was killed."""
 _ENDS: dict[str, Status] = {"finish": "done", "roll back": "rolled back", "abort": "aborted"}
 
 
@@ -106,14 +104,10 @@ def tick(workspace: Workspace, contract: Contract, model: str, *, gather: Gather
     """
     if running(workspace.ledger.states, model) is None:
         return None
-    leases = workspace.ledger.leases
-    lease = leases.acquire(f"{KIND}/{model}", holder(), LEASE_SECONDS)
-    if lease is None:
-        return _busy(workspace, model)
-    try:
+    with held(workspace, f"{KIND}/{model}") as lease:
+        if lease is None:
+            return _busy(workspace, model)
         return _look(workspace, contract, model, gather or _logged, (lease.name, lease.token))
-    finally:
-        leases.release(lease)
 
 
 def outlook(workspace: Workspace, contract: Contract, model: str, *, gather: Gather | None = None) -> Decision | None:
@@ -121,8 +115,9 @@ def outlook(workspace: Workspace, contract: Contract, model: str, *, gather: Gat
     current = running(workspace.ledger.states, model)
     if current is None:
         return None
-    evidence = _gathered(workspace, contract, current, gather or _logged)
-    return advance(current, _settled(workspace, current, evidence), workspace.clock.now())
+    evidence = _settled(workspace, current, _gathered(workspace, contract, current, gather or _logged))
+    now = workspace.clock.now()
+    return advance(noticed(current, evidence, now), evidence, now)
 
 
 def settle(workspace: Workspace, model: str) -> Rollout | None:
@@ -170,11 +165,6 @@ def rollback(workspace: Workspace, model: str, *, reason: str = "") -> tuple[Tra
             return None, stopped
 
 
-def holder() -> str:
-    """The present process, for people who look at leases."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def _may_begin(registry: Registry, model: str, version: int, override: str | None) -> int:
     wanted = registry.resolve(f"{model}/{version}")
     champion = registry.champion(model)
@@ -213,8 +203,10 @@ def _look(workspace: Workspace, contract: Contract, model: str, gather: Gather, 
         with workspace.ledger.together():
             # what somebody did while the log was read is found out here: nothing changes it before the commit
             evidence = _settled(workspace, current, evidence)
-            decision = advance(current, evidence, workspace.clock.now())
-            return Tick(_make_true(workspace, current, evidence, decision, (state.revision, fence)), decision)
+            now = workspace.clock.now()
+            seen = noticed(current, evidence, now)
+            decision = advance(seen, evidence, now)
+            return Tick(_make_true(workspace, current, seen, decision, (state.revision, fence)), decision)
     except Refused as why:
         latest = running(states, model)
         return None if latest is None else Tick(latest, Decision("hold", str(why)), busy=True)
@@ -251,14 +243,14 @@ def _unloadable(workspace: Workspace, rollout: Rollout) -> str:
 def _make_true(
     workspace: Workspace,
     rollout: Rollout,
-    evidence: Evidence,
+    seen: Rollout,
     decision: Decision,
     guard: tuple[int, tuple[str, int]],
 ) -> Rollout:
-    """Do what was decided; the rollout after it. Called within a transaction, which fails as a whole by the *guard*."""
-    seen = rollout
-    if evidence.looked != rollout.looked:
-        seen = replace(rollout, looked=evidence.looked, required=evidence.required)
+    """Do what was decided; the rollout after it. Called within a transaction, which fails as a whole by the *guard*.
+
+    *seen* is the *rollout* with what was noticed.
+    """
     if decision.action in ("finish", "roll back", "abort"):
         return _end(workspace, seen, decision, guard)
     after = seen
@@ -309,7 +301,7 @@ def _crown(workspace: Workspace, rollout: Rollout, decision: Decision) -> None:
 
 def _report(workspace: Workspace, rollout: Rollout, decision: Decision) -> None:
     """Tell of a version that was taken back: an incident that is over when it is opened."""
-    service = {"load", "errors", "slow answers", "typical latency"}
+    service = {"load", "errors", "refused requests", "slow answers", "typical latency"}
     kind = "service" if service & set(decision.broken) else "performance"
     text = (
         f"Version {rollout.version} was taken back from {rollout.steps[rollout.at]:g} % of the traffic: "

@@ -6,7 +6,8 @@ The rules, in the order they are asked:
 2. If the version has become champion by another way, the rollout is done. If another version has, or somebody changed
    the traffic, what was measured no longer answers the question: the rollout gives up.
 3. An endpoint that cannot load the version, or a must or a comparison with the champion that is *surely* broken, takes
-   the version back. So does one that is broken, though not surely, for :data:`PATIENCE` times the hold.
+   the version back. So does one that has looked broken, though not surely, for :data:`PATIENCE` times the hold. What
+   is judged on a few rows only holds the step.
 4. It goes on only when the step was held long enough, the version has answered enough rows at this step, every must
    that can be measured is kept, and nobody has paused the loop.
 
@@ -29,6 +30,10 @@ Action: TypeAlias = Literal["hold", "advance", "finish", "roll back", "abort"]
 
 PATIENCE = 3
 """So many times the hold something may look broken without being surely so."""
+FEWEST = 30
+"""On fewer rows nothing is surely broken: the interval of one wrong answer, drawn from itself, has no width."""
+IDLE = 10
+"""After so many times the hold without a single row the rollout notes that nobody asks the version."""
 NOTES = 100
 """At most so many notes are kept; the first is never dropped."""
 
@@ -37,7 +42,8 @@ NOTES = 100
 class Judged:
     """One requirement, or one comparison with the champion, on what the version answered.
 
-    ``sure``: the data leave no reasonable doubt that it is broken. ``text`` says it with the number.
+    ``sure``: the data leave no reasonable doubt that it is broken. ``few``: it was judged on fewer than :data:`FEWEST`
+    rows. ``text`` says it with the number.
     """
 
     name: str
@@ -45,6 +51,7 @@ class Judged:
     text: str
     priority: Priority = "must"
     sure: bool = False
+    few: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +69,8 @@ class Rollout:
 
     ``champion``: the version it is held against, which answers everything else. ``traffic``: the revision of the
     traffic rule that the rollout set last. ``required``: the requirements as they were judged last, on ``looked`` rows
-    and labels. ``override``: why it may become champion although a must failed before release.
+    and labels, ``labelled`` of them labels. ``failing_since``: since when a must looks broken on enough rows, None
+    while none does. ``override``: why it may become champion although a must failed before release.
     """
 
     model: str
@@ -82,7 +90,9 @@ class Rollout:
     reason: str = ""
     override: str | None = None
     looked: int = 0
+    labelled: int = 0
     required: tuple[Judged, ...] = ()
+    failing_since: datetime | None = None
     notes: tuple[Note, ...] = ()
 
     @property
@@ -101,7 +111,8 @@ class Evidence:
     """What is known when a decision is taken.
 
     ``rows``: answered by the version at this step. ``champion``: who is champion now. ``required``: the requirements on
-    the ``looked`` rows and labels of the rollout; ``compared``: errors and latency held against the champion's.
+    the ``looked`` rows and labels of the rollout, ``labelled`` of them labels; ``compared``: errors and latency held
+    against the champion's.
     ``untouched``: the traffic rule in force is the one that the rollout set. ``unloadable``: why an endpoint cannot
     load the version, empty where none complains. ``paused``: why the loop is to do nothing, empty where it may act.
     ``blind``: why nothing can be known.
@@ -110,6 +121,7 @@ class Evidence:
     rows: int
     champion: int | None
     looked: int = 0
+    labelled: int = 0
     required: tuple[Judged, ...] = ()
     compared: tuple[Judged, ...] = ()
     untouched: bool = True
@@ -122,6 +134,11 @@ class Evidence:
         """Everything that was judged."""
         return (*self.required, *self.compared)
 
+    @property
+    def failing(self) -> list[Judged]:
+        """The musts that look broken."""
+        return [one for one in self.judged if one.priority == "must" and one.result == "fail"]
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -132,8 +149,26 @@ class Decision:
     broken: tuple[str, ...] = field(default=())
 
 
+def noticed(rollout: Rollout, evidence: Evidence, now: datetime) -> Rollout:
+    """The rollout with what is to be remembered of the *evidence*, whatever is decided. Pure."""
+    if evidence.blind:
+        return rollout  # nothing is known, so nothing is news
+    if evidence.looked != rollout.looked:
+        rollout = replace(rollout, looked=evidence.looked, labelled=evidence.labelled, required=evidence.required)
+    failing = any(not one.few for one in evidence.failing)
+    if failing != (rollout.failing_since is not None):
+        rollout = replace(rollout, failing_since=now if failing else None)
+    idle = not evidence.rows and now - rollout.since >= IDLE * rollout.hold > timedelta()
+    if idle and not any(note.action == "idle" and note.time >= rollout.since for note in rollout.notes):
+        rollout = rollout.noted(now, "idle", _unasked(rollout, now - rollout.since))
+    return rollout
+
+
 def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision:
-    """What comes next. Pure: the same rollout, evidence and time always give the same decision."""
+    """What comes next. Pure: the same rollout, evidence and time always give the same decision.
+
+    *rollout* is as `noticed` made it from the same evidence.
+    """
     if rollout.status != "running":
         return Decision("hold", f"the rollout is {rollout.status}")
     if settled := overtaken(rollout, evidence):
@@ -141,13 +176,15 @@ def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision:
     if evidence.unloadable:
         return Decision("roll back", f"an endpoint cannot load it: {evidence.unloadable}", ("load",))
     held = max(now - rollout.since, timedelta())  # a clock that went back holds a step longer, never shorter
-    failing = [one for one in evidence.judged if one.priority == "must" and one.result == "fail"]
+    failing = evidence.failing
     sure = [one for one in failing if one.sure]
     if sure:
         return Decision("roll back", listed([one.text for one in sure], limit=3), tuple(one.name for one in sure))
-    if failing and held >= PATIENCE * rollout.hold:
-        text = f"{listed([one.text for one in failing], limit=3)}, for {format_duration(_whole(held))}"
-        return Decision("roll back", text, tuple(one.name for one in failing))
+    lasting = [one for one in failing if not one.few]
+    broken = timedelta() if rollout.failing_since is None else now - rollout.failing_since
+    if lasting and broken >= PATIENCE * rollout.hold:
+        text = f"{listed([one.text for one in lasting], limit=3)}, for {format_duration(_whole(broken))}"
+        return Decision("roll back", text, tuple(one.name for one in lasting))
     if waiting := _waiting(rollout, evidence, held, failing):
         return Decision("hold", waiting)
     unknown = [one.name for one in evidence.judged if one.priority == "must" and one.result == "not measurable"]
@@ -178,11 +215,21 @@ def _waiting(rollout: Rollout, evidence: Evidence, held: timedelta, failing: lis
         return f"paused: {evidence.paused}"
     if failing:
         return f"{listed([one.text for one in failing], limit=3)}, though not surely: more rows will tell"
+    if not evidence.rows:
+        return _unasked(rollout, held)
     if evidence.rows < rollout.minimum_rows:
         return f"{evidence.rows:,} of {rollout.minimum_rows:,} rows answered at this step"
     if held < rollout.hold:
         return f"held for {format_duration(_whole(held))} of {format_duration(rollout.hold)}"
     return ""
+
+
+def _unasked(rollout: Rollout, held: timedelta) -> str:
+    """What to say where the version has answered nothing."""
+    text = f"0 of {rollout.minimum_rows:,} rows answered at this step"
+    if held < rollout.hold or not held:
+        return text
+    return f"{text} in {format_duration(_whole(held))}: is an endpoint serving {rollout.model}, and is it asked?"
 
 
 def _whole(span: timedelta) -> timedelta:
