@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
+import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,15 +132,26 @@ def test_a_name_is_asked_for_once_and_the_address_kept(monkeypatch: pytest.Monke
     assert receiver.got[0].headers["host"] == f"hooks.internal:{receiver.port}"
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
-def test_a_certificate_must_be_of_the_host_and_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both, alone = tmp_path / "both.pem", tmp_path / "alone.pem"
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """One for localhost, with its key and alone."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    place = tmp_path_factory.mktemp("certificate")
+    both, alone = place / "both.pem", place / "alone.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
          "-addext", "subjectAltName=DNS:localhost", "-keyout", both, "-out", alone],
         check=True, capture_output=True,
     )  # fmt: skip
     both.write_bytes(both.read_bytes() + alone.read_bytes())
+    return both, alone
+
+
+def test_a_certificate_must_be_of_the_host_and_be_trusted(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, alone = certificate
     with receiving(certificate=both) as receiver:
         url = f"https://localhost:{receiver.port}/"
         with pytest.raises(Undeliverable, match="certificate is not accepted"):
@@ -147,3 +161,43 @@ def test_a_certificate_must_be_of_the_host_and_be_trusted(tmp_path: Path, monkey
         with pytest.raises(Undeliverable, match="certificate is not accepted"):
             post(url.replace("localhost", "127.0.0.1"), b"{}", {}, allow=HERE)
     assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(("scheme", "connecting", "shaking"), [("http", 0.6, 0.0), ("https", 0.3, 0.4)])
+def test_a_slow_way_there_is_of_the_time_that_there_is(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, scheme: str, connecting: float, shaking: float
+) -> None:
+    """The time is up while it still connects or shakes hands, when nothing could be cut; then the answer drips."""
+    both, alone = certificate
+    real = socket.create_connection
+
+    def far_away(*args: Any, **more: Any) -> socket.socket:
+        time.sleep(connecting)
+        return real(*args, **more)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=_dripping_tls, args=(listening, shaking, both, scheme), daemon=True)
+        server.start()
+        monkeypatch.setenv("SSL_CERT_FILE", str(alone))
+        monkeypatch.setattr(socket, "create_connection", far_away)
+        url = f"{scheme}://localhost:{listening.getsockname()[1]}/"
+        begun = time.monotonic()
+        with pytest.raises(Undeliverable, match=r"did not answer within 0\.5 s"):
+            post(url, b"{}", {}, allow=["localhost"], seconds=0.5)
+        assert time.monotonic() - begun < 5
+        server.join(10)
+    assert not server.is_alive()
+
+
+def _dripping_tls(listening: socket.socket, shaking: float, certificate: Path, scheme: str) -> None:
+    connection, _ = listening.accept()
+    time.sleep(shaking)
+    with suppress(OSError), connection:
+        if scheme == "https":
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            connection = context.wrap_socket(connection, server_side=True)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(200):
+            connection.sendall(b"a")
+            time.sleep(0.05)

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -105,18 +106,27 @@ class _Pinned(http.client.HTTPConnection):
     def __init__(self, host: str, port: int, address: str, *, secure: bool, seconds: float) -> None:
         super().__init__(host, port, timeout=seconds)
         self.was_cut = False
+        self._end = time.monotonic() + seconds
         self._address = address
         self._secure = secure
         self._raw: socket.socket | None = None
 
     def connect(self) -> None:
         """Connect to the address; never by a proxy, and never by asking for the name again."""
-        self._raw = socket.create_connection((self._address, self.port), self.timeout)
-        self.sock = self._raw
+        self.sock = self._raw = socket.create_connection((self._address, self.port), self._left())
         if self._secure:
+            self._raw.settimeout(self._left())
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(self._raw, server_hostname=self.host)
-            self._raw = self.sock
+            # known before the handshake begins: what it waits for can be cut
+            self.sock = self._raw = context.wrap_socket(
+                self._raw, server_hostname=self.host, do_handshake_on_connect=False
+            )
+            self.sock.do_handshake()
+        if self.was_cut:
+            raise TimeoutError  # it may have been cut before there was anything to cut
+
+    def _left(self) -> float:
+        return max(self._end - time.monotonic(), 0.01)
 
     def cut(self) -> None:
         """End it, whatever it is waiting for."""
