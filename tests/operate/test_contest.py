@@ -41,3 +41,13 @@ def test_a_must_that_only_the_challenger_fails_blocks_it() -> None:
     assert held.words == "was not promoted: it fails accuracy at least 0.995 (0.99)"
     both = contest(strict, "accuracy", ROWS, NEARLY, NEARLY)
     assert both.won, "the champion fails it too, and the challenger not surely"
+
+
+def test_a_must_is_not_surely_failed_on_a_row_or_two() -> None:
+    rows = ROWS.with_columns(pl.Series("kind", ["rare"] * 2 + ["often"] * 198))
+    ours = said([0.1, 0.9] + [0.9, 0.1] * 99)
+    rare = Requirement(metric="accuracy", at_least=0.8, where=(("kind", "rare"),))
+    held = contest(worlds.contract(requirements=(rare,)), "accuracy", rows, ours, ours)
+    assert held.won, "the champion fails it as well, and two rows say nothing"
+    often = Requirement(metric="accuracy", at_least=0.8, where=(("kind", "often"),))
+    assert not contest(worlds.contract(requirements=(often,)), "accuracy", rows, WRONG, WRONG).won

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mainspring.core.estimate import Estimate
     from mainspring.core.predictions import Predictions
 
+FEWEST = 30
+"""On fewer rows nothing is sure: drawn again and again from one or two rows, a value hardly changes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
@@ -74,8 +77,12 @@ def _blocked(contract: Contract, rows: pl.DataFrame, ours: Predictions, theirs: 
 
 
 def surely_fails(verdict: Verdict) -> bool:
-    """Whether the whole interval of a failed verdict lies beyond its bound."""
-    if verdict.value is None or verdict.low is None or verdict.high is None:
+    """Whether the whole interval of a failed verdict lies beyond its bound, on rows enough to say so."""
+    if verdict.value is None:
+        return True
+    if verdict.rows < FEWEST:
+        return False
+    if verdict.low is None or verdict.high is None:
         return True
     return verdict.high < verdict.bound if verdict.value < verdict.bound else verdict.low > verdict.bound
 
