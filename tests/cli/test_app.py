@@ -28,7 +28,7 @@ NOUNS = {
 }
 JSON = {
     "init", "run", "why", "graph", "backtest", "predict", "verify", "promote", "rollback", "rollout", "slo", "demo",
-    "watch", "loop", *(f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs),
+    "watch", "loop", "pause", "resume", *(f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs),
 }  # fmt: skip
 
 

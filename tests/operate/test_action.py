@@ -122,6 +122,18 @@ def test_a_pause_ends_by_itself_or_is_lifted(workspace: Workspace, clock: Simula
     assert act(workspace, None, one, "resume") == "there was nothing to lift"
 
 
+def test_what_was_ordered_is_lifted_after_the_incident_is_closed(workspace: Workspace) -> None:
+    states, one = workspace.ledger.states, incident(workspace)
+    act(workspace, None, one, "pause")
+    act(workspace, CONTRACT, one, "fallback")
+    workspace.ledger.incidents.close(one.id)
+    assert act(workspace, None, one, "resume", reason="it is over") == "lifted: pause and fallback"
+    assert remedy.paused(states, "shop", START) is None
+    assert remedy.falling_back(states, "shop") is None
+    assert timeline(workspace, one.id)[-1] == ("action", "lifted: pause and fallback: it is over")
+    assert workspace.ledger.incidents.get(one.id).action == "fallback", "what is closed stays as it was"
+
+
 def test_a_fallback_is_of_the_targets_type_and_makes_endpoints_look(workspace: Workspace) -> None:
     one = incident(workspace)
     before = workspace.ledger.endpoints.live("shop").revision

@@ -41,6 +41,8 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("rollout", "mainspring.cli.rollout:rollout", "Put a version live step by step.", _RELEASE),
     ("watch", "mainspring.cli.watch:watch", "Judge what a served model answered since the last time.", _RELEASE),
     ("loop", "mainspring.cli.loop:loop", "Watch a served model and act, until it is stopped.", _RELEASE),
+    ("pause", "mainspring.cli.pause:pause", "Let the loop judge a model, and do nothing else.", _RELEASE),
+    ("resume", "mainspring.cli.resume:resume", "Lift a pause or a fallback.", _RELEASE),
     ("slo", "mainspring.cli.slo:slo", "Show the error budget of every requirement.", _RELEASE),
     ("rollback", "mainspring.cli.rollback:rollback", "Make the previous champion the champion again.", _RELEASE),
 )

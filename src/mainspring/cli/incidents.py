@@ -207,7 +207,8 @@ def act(
     """Do something about it, with one command that the timeline keeps.
 
     `rollback` takes champion and canary back at once; `retrain` asks the loop for one; `pause` lets the loop judge but
-    not act; `fallback` lets the endpoint answer what the contract declares; `resume` lifts both.
+    not act; `fallback` lets the endpoint answer what the contract declares; `resume` lifts both, also when the incident
+    is closed. Without an incident: `mainspring pause MODEL` and `mainspring resume MODEL`.
     """
     from mainspring.core.errors import InputError
     from mainspring.operate.action import act as do

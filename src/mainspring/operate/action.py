@@ -52,14 +52,16 @@ def act(
 
     ``rollback`` takes the champion and a canary back at once; ``retrain`` asks the loop for one; ``pause`` lets the
     loop only judge, *until* then or until ``resume``; ``fallback`` lets the endpoint answer what the contract declares,
-    until ``resume``. Only ``fallback`` needs the *contract*. Raises NotFound for an action that there is not, Refused
-    where it cannot be done or the incident is closed.
+    until ``resume``, which can be said of a closed incident, too. Only ``fallback`` needs the *contract*. Raises
+    NotFound for an action that there is not, Refused where it cannot be done or the incident is closed.
     """
     if action not in ACTIONS:
         raise NotFound.among("action", action, ACTIONS)
     with workspace.ledger.together():
         text = _do(workspace, contract, incident, action, reason=reason, until=until)
-        workspace.ledger.incidents.update(incident.id, action=action)
+        if action != "resume" or workspace.ledger.incidents.get(incident.id).status == "open":
+            # what was ordered outlives the incident, and has to be lifted then
+            workspace.ledger.incidents.update(incident.id, action=action)
         said = f"{text}: {reason}" if reason else text
         workspace.ledger.incidents.append(incident.id, kind="action", text=said, data={"action": action})
     return text
