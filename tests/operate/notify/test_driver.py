@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 from mainspring.contract import Contract
 from mainspring.core.clock import SimulatedClock
 from mainspring.operate.notify import Sent, deliveries, outbox, tick, verify
+from mainspring.operate.notify.events import collect
 from mainspring.operate.notify.outbox import ATTEMPTS, LONGEST_WAIT, WITHIN, Delivery, failed, tried
+from mainspring.operate.notify.webhook import post
 from mainspring.workspace import Workspace
-from tests.operate.notify.receiver import away, receiving, redirecting
+from tests.operate.notify.receiver import away, dripping, receiving, redirecting
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,6 +226,55 @@ def test_two_senders_send_once(workspace: Workspace, receiver: Receiver, tmp_pat
     assert len(receiver.got) == 1
 
 
+def test_an_address_that_does_not_answer_delays_no_other(
+    workspace: Workspace, receiver: Receiver, clock: SimulatedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(post.__kwdefaults__, "seconds", 0.3)  # type: ignore[arg-type]
+    monkeypatch.setattr("mainspring.operate.notify.driver.SLOW", 0.2)
+    contract = Contract.parse(TEXT.replace('["env:TEST_HOOK"]', '["env:TEST_DEAD", "env:TEST_HOOK"]'))
+    with receiving() as dead:
+        dead.answers = [dripping]
+        monkeypatch.setenv("TEST_DEAD", dead.url)
+        for _ in range(3):
+            opened(workspace)
+        assert tick(workspace, contract, "shop") == Sent(noticed=6, delivered=3, failed=1, waiting=3)
+        assert (len(dead.got), len(receiver.got)) == (1, 3)
+        clock.advance(timedelta(minutes=1))
+        # what was not tried in the first round comes before what was
+        assert tick(workspace, contract, "shop").failed == 1
+        assert sorted(each.attempts for each in deliveries(workspace.ledger.states)) == [0, 1, 1, 1, 1, 1]
+
+
+def test_a_clock_that_was_ahead_holds_nothing_back(
+    workspace: Workspace, receiver: Receiver, clock: SimulatedClock, tmp_path: Path
+) -> None:
+    receiver.answers = [500, 500, 200]
+    ahead = SimulatedClock(START + timedelta(days=30))
+    with Workspace.open(tmp_path / "ws", actor="ann", clock=ahead) as early:
+        opened(early)
+        tick(early, CONTRACT, "shop")
+        opened(early)
+        collect(early, "shop", CONTRACT.notify)
+    assert tick(workspace, CONTRACT, "shop") == Sent(delivered=1, failed=1, waiting=1)
+    # from then on the waits are of the right clock
+    assert tick(workspace, CONTRACT, "shop") == Sent(waiting=1)
+    clock.advance(timedelta(minutes=1))
+    assert tick(workspace, CONTRACT, "shop") == Sent(delivered=1)
+
+
+def test_two_that_tidy_do_not_disturb_each_other(
+    workspace: Workspace, receiver: Receiver, clock: SimulatedClock
+) -> None:
+    opened(workspace)
+    tick(workspace, CONTRACT, "shop")
+    clock.advance(timedelta(days=8))
+    states = workspace.ledger.states
+    found = deliveries(states)
+    outbox.tidy(states, found, clock.now())
+    outbox.tidy(states, found, clock.now())
+    assert deliveries(states) == ()
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
 def test_killed_between_the_answer_and_the_note_of_it_delivers_again_under_the_same_id(
     tmp_path: Path, receiver: Receiver
@@ -259,8 +310,6 @@ def test_killed_between_the_answer_and_the_note_of_it_delivers_again_under_the_s
 def test_noticing_twice_is_noticing_once(workspace: Workspace) -> None:
     """A kill before the commit leaves neither the mark nor the delivery; after it, both: here the mark is lost."""
     opened(workspace)
-    from mainspring.operate.notify.events import collect
-
     assert collect(workspace, "shop", CONTRACT.notify) == 1
     workspace.ledger.states.delete("notify", "shop")
     assert collect(workspace, "shop", CONTRACT.notify) == 0

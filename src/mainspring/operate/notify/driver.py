@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 60.0
 ROUND_SECONDS = 20.0
 """After so long what is left waits for the next round: whoever tells people also has other work."""
+SLOW = 2.0
+"""An address that fails after more seconds than these is left alone for the rest of the round: others are waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +54,30 @@ def deliver(workspace: Workspace, notify: Notify, model: str, *, noticed: int = 
     every = outbox.deliveries(states, model)
     outbox.tidy(states, every, workspace.clock.now())
     waiting = [each for each in every if each.status == "waiting"]
-    due = [each for each in waiting if each.next <= workspace.clock.now()]
+    # what was tried least comes first, so that an address that does not answer delays no other
+    due = sorted(
+        (each for each in waiting if outbox.is_due(each, workspace.clock.now())), key=lambda each: each.attempts
+    )
     if not due:
         return Sent(noticed, waiting=len(waiting))
     lease = leases.acquire(f"notify/{model}", f"{socket.gethostname()}:{os.getpid()}", LEASE_SECONDS)
     if lease is None:
         return Sent(noticed, waiting=len(waiting), busy=True)
     done = failed = 0
+    dead: set[str] = set()
     end = time.monotonic() + ROUND_SECONDS
     try:
         for each in due:
-            if time.monotonic() > end:
+            begun = time.monotonic()
+            if begun > end:
                 break
+            if each.url in dead:
+                continue
             after = _try(workspace, notify, each, lease)
             done += after.status == "delivered"
             failed += after.status != "delivered"
+            if after.status != "delivered" and time.monotonic() - begun > SLOW:
+                dead.add(each.url)
     except Refused:
         pass  # this process was too slow: another one goes on
     finally:

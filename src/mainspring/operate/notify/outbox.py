@@ -9,6 +9,7 @@ between the answer and the note of it delivers a second time, under the same id,
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import msgspec
 
 from mainspring.core.digest import digest_text
+from mainspring.core.errors import Refused
 
 if TYPE_CHECKING:
     from mainspring.ledger.ports.states import States
@@ -76,6 +78,16 @@ def put_in(states: States, delivery: Delivery) -> bool:
     return True
 
 
+def is_due(delivery: Delivery, now: datetime) -> bool:
+    """Whether it is to be tried now.
+
+    What was never tried always is: a clock that was ahead when it was put in holds nothing back. For the same reason a
+    wait that is longer than any does not count.
+    """
+    longest = timedelta(seconds=1.5 * LONGEST_WAIT)
+    return not delivery.attempts or not timedelta() < delivery.next - now <= longest
+
+
 def tried(delivery: Delivery, now: datetime, *, jitter: float | None = None) -> Delivery:
     """The delivery as it stands once it is being tried: with the time of the next try, should this one fail.
 
@@ -111,7 +123,8 @@ def tidy(states: States, found: tuple[Delivery, ...], now: datetime) -> None:
     """Forget what has been over for long."""
     for each in found:
         if each.ended is not None and now - each.ended > KEPT:
-            states.delete(KIND, each.id, expected=each.revision)
+            with suppress(Refused):  # another process is tidying, too
+                states.delete(KIND, each.id, expected=each.revision)
 
 
 def _value(delivery: Delivery) -> dict[str, Any]:
