@@ -128,6 +128,55 @@ def test_what_is_light_or_muted_is_not_told_and_what_becomes_grave_is(
     assert sorted(told(receiver)) == ["incident.closed", "incident.raised"]
 
 
+def test_what_begins_or_becomes_graver_while_muted_is_told_once_when_the_mute_is_over(
+    workspace: Workspace, receiver: Receiver, clock: SimulatedClock
+) -> None:
+    incidents = workspace.ledger.incidents
+    known = opened(workspace)
+    tick(workspace, CONTRACT, "shop")
+    begun, over = opened(workspace), opened(workspace)
+    for number in (known, begun, over):
+        incidents.mute(number, clock.now() + timedelta(hours=1))
+    assert tick(workspace, CONTRACT, "shop").noticed == 0
+    incidents.update(known, severity="critical")
+    incidents.update(begun, severity="critical")
+    assert tick(workspace, CONTRACT, "shop").noticed == 0
+    incidents.close(over)
+    clock.advance(timedelta(hours=2))
+    assert tick(workspace, CONTRACT, "shop").noticed == 3
+    assert tick(workspace, CONTRACT, "shop").noticed == 0
+    news = [msgspec.json.decode(got.body) for got in receiver.got[1:]]
+    assert {(each["type"], each["data"]["incident"]["id"]) for each in news} == {
+        ("incident.raised", known), ("incident.opened", begun), ("incident.closed", over)
+    }  # fmt: skip
+    assert [each["data"]["incident"]["severity"] for each in news if each["type"] != "incident.closed"] == [
+        "critical", "critical"
+    ]  # fmt: skip
+    assert "It was muted, and is still open. Accuracy fell to 0.7." in {each["data"]["text"] for each in news}
+
+
+def test_a_timeline_is_read_on_from_where_it_was(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, incidents = opened(workspace), workspace.ledger.incidents
+    for hour in range(40):
+        incidents.append(number, kind="signal", text=f"hour {hour}")
+    tick(workspace, CONTRACT, "shop")
+    incidents.append(number, kind="action", text="retrained", data={"action": "retrain"})
+    read: list[int] = []
+    real = type(incidents).get
+
+    def counted(self: Any, *given: Any, **more: Any) -> Any:
+        found = real(self, *given, **more)
+        read.append(len(found.events))
+        return found
+
+    monkeypatch.setattr(type(incidents), "get", counted)
+    assert tick(workspace, CONTRACT, "shop").noticed == 1
+    assert tick(workspace, CONTRACT, "shop").noticed == 0
+    assert read == [1, 0]
+
+
 def test_what_was_over_before_somebody_asked_to_be_told_is_not_told(workspace: Workspace, receiver: Receiver) -> None:
     over, still = opened(workspace), opened(workspace)
     workspace.ledger.incidents.close(over)

@@ -2,7 +2,8 @@
 
 Nobody who opens or closes an incident has to think of it: the timelines are read, and the ledger remembers how far
 (kind ``notify``, key the model: ``newest``, the highest number met, and for each open incident how many events were
-read and how grave it was). What is told: that an incident was opened, became graver, was acted upon, was closed.
+read and how grave it was). What is told: that an incident was opened, became graver, was acted upon, was closed. What
+began or became graver while the incident was muted is told once when the mute is over, if it is still open.
 """
 
 from __future__ import annotations
@@ -29,10 +30,14 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """How far an incident's timeline was read, and how grave it was then; None where it was not read before."""
+    """How far an incident's timeline was read, and how grave it was then; None where it was not read before.
+
+    ``owed``: the number and the kind of the event that is to be told when the mute is over.
+    """
 
     events: int = 0
     severity: Severity | None = None
+    owed: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +57,22 @@ def collect(workspace: Workspace, model: str, notify: Notify) -> int:
     with ledger.together():
         state = ledger.states.get(KIND, model)
         mark = None if state is None else msgspec.convert(state.value, Mark)
-        incidents = [ledger.incidents.get(number) for number in _numbers(workspace, model, mark)]
-        newest = max([0 if mark is None else mark.newest, *(each.id for each in incidents)])
+        numbers = _numbers(workspace, model, mark)
+        newest = max([0 if mark is None else mark.newest, *numbers])
         if mark is None:
             latest = ledger.incidents.search(model=model, limit=1)
             newest = max([newest, *(each.id for each in latest)])
-        made = 0
-        for incident in incidents:
-            before = Read() if mark is None else mark.open.get(str(incident.id), Read())
-            for event, word, text in _told(incident, before):
-                if _is_heard(incident, notify, now):
-                    made += sum(
-                        put_in(ledger.states, _delivery(incident, event, word, text, url, now)) for url in notify.urls
-                    )
-        still = {str(each.id): Read(len(each.events), each.severity) for each in incidents if each.status == "open"}
+        made, still = 0, {}
+        for number in numbers:
+            before = Read() if mark is None else mark.open.get(str(number), Read())
+            incident = ledger.incidents.get(number, after=before.events)
+            news, owed = _heard(incident, before, notify, now)
+            for event, word, text in news:
+                made += sum(
+                    put_in(ledger.states, _delivery(incident, event, word, text, url, now)) for url in notify.urls
+                )
+            if incident.status == "open":
+                still[str(number)] = Read(before.events + len(incident.events), incident.severity, owed)
         after = Mark(newest, still)
         if after != mark:
             ledger.states.put(KIND, model, msgspec.to_builtins(after), expected=state.revision if state else 0)
@@ -94,12 +101,28 @@ def _pages(search: Any) -> Iterator[Incident]:
         offset += len(page)
 
 
+def _heard(
+    incident: Incident, before: Read, notify: Notify, now: datetime
+) -> tuple[list[tuple[int, str, str]], tuple[int, str] | None]:
+    """The number, the kind and the text of every event that is to be told now; and what is owed until the mute ends."""
+    news, owed = list(_told(incident, before)), before.owed
+    if incident.muted_until is not None and incident.muted_until > now:
+        grave = [(number, word) for number, word, _ in news if word in ("opened", "raised")]
+        return [], owed or (grave[0] if grave else None)
+    if owed is not None and incident.status == "open":
+        number, word = owed
+        said = f"It was muted, and is still open. {incident.summary}"
+        news = [(number, word, said), *(each for each in news if each[1] != "raised")]
+    heard = SEVERITIES.index(incident.severity) >= SEVERITIES.index(notify.severity)
+    return news if heard else [], None
+
+
 def _told(incident: Incident, before: Read) -> Iterator[tuple[int, str, str]]:
     """The number, the kind and the text of every event that is news."""
     graver = before.severity is not None and SEVERITIES.index(incident.severity) > SEVERITIES.index(before.severity)
     if graver:
         yield before.events, "raised", f"It is {incident.severity} now. {incident.summary}"
-    for number, event in enumerate(incident.events[before.events :], before.events):
+    for number, event in enumerate(incident.events, before.events):
         word = _word(event)
         if word:
             yield number, word, event.text or incident.summary
@@ -109,11 +132,6 @@ def _word(event: IncidentEvent) -> str:
     if event.kind == "action":
         return "" if event.data.get("action") == "hold" else "acted"
     return event.kind if event.kind in ("opened", "closed") else ""
-
-
-def _is_heard(incident: Incident, notify: Notify, now: datetime) -> bool:
-    muted = incident.muted_until is not None and incident.muted_until > now
-    return not muted and SEVERITIES.index(incident.severity) >= SEVERITIES.index(notify.severity)
 
 
 def _delivery(incident: Incident, number: int, word: str, text: str, url: str, now: datetime) -> Delivery:
