@@ -89,9 +89,9 @@ def endless(handler: Any) -> None:
         handler.wfile.write(b"a" * 65_536)
 
 
-def redirecting(to: str) -> Callable[[Any], None]:
+def redirecting(to: str, status: int = 302) -> Callable[[Any], None]:
     def answer(handler: Any) -> None:
-        handler.send_response(302)
+        handler.send_response(status)
         handler.send_header("Location", to)
         handler.send_header("Content-Length", "0")
         handler.end_headers()

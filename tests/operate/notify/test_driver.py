@@ -247,6 +247,31 @@ def test_a_secret_that_is_missing_may_be_set_later(
     assert tick(workspace, CONTRACT, "shop").delivered == 1
 
 
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa-_"])
+def test_a_secret_that_signs_nothing_is_refused_for_good(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("TEST_HOOK_KEY", secret)
+    opened(workspace)
+    tick(workspace, CONTRACT, "shop")
+    (one,) = deliveries(workspace.ledger.states)
+    assert (one.status, one.error.startswith("What webhooks are signed with")) == ("given up", True)
+    assert receiver.got == []
+
+
+# apprise's plugin for mail imports a module that Python will drop
+@pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+def test_an_apprise_address_that_asks_for_redirects_gets_none(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as other:
+        monkeypatch.setenv("TEST_HOOK", f"ntfy://127.0.0.1:{receiver.port}/sesame?redirect=yes")
+        receiver.answers = [redirecting(other.url, 307)]
+        opened(workspace)
+        assert tick(workspace, CONTRACT, "shop").failed == 1
+        assert (len(receiver.got), other.got) == (1, [])
+
+
 def test_secrets_are_kept_nowhere(workspace: Workspace, receiver: Receiver, tmp_path: Path) -> None:
     receiver.answers = [500]
     secret = tmp_path / "key"
@@ -378,6 +403,8 @@ def test_apprise_services_are_asked_too_and_checked_before(
     for url, said in (
         (f"ntfy://127.0.0.1:{receiver.port}/sesame", "127.0.0.1, which is not public"),
         (f"json://127.0.0.1:{receiver.port}/sesame", "json:// is apprise's webhook; use https://"),
+        ("mailto://ann:sesame@example.org?smtp=10.0.0.5", "10.0.0.5, which is not public"),
+        ("mailto://ann:sesame@localhost?from=ann@example.org", "localhost has the address"),
         ("sesame://", "apprise does not understand it as an address for sesame://"),
     ):
         monkeypatch.setenv("TEST_HOOK", url)

@@ -21,6 +21,8 @@ Address: TypeAlias = IPv4Address | IPv6Address
 PATIENCE = 5.0
 """Seconds to wait for a name server."""
 _NAT64 = ip_network("64:ff9b::/96")
+_CLOSED = tuple(map(ip_network, ("192.0.0.0/24", "192.88.99.0/24", "fec0::/10")))
+"""For protocols, for relays and for the sites of old, which Python takes for public (RFC 6890, RFC 7526, RFC 3879)."""
 
 
 def pinned(host: str, port: int, allow: Collection[str] = ()) -> str:
@@ -61,6 +63,8 @@ def is_open(address: Address, allow: Collection[str] = ()) -> bool:
     inner = _inside(address)
     if inner is not None:
         return is_open(inner, allow)
+    if any(address.version == network.version and address in network for network in _CLOSED):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -1,8 +1,9 @@
 """Where a message goes: a signed webhook, or any of the services that apprise knows.
 
 Webhooks have an own client (see `webhook`). Apprise's plugins have theirs; before one of them is asked, the host it
-names, where it names one, is checked like a webhook's, and redirects are switched off. The plugin resolves the name
-again: an address for apprise is a secret of the operator's, not something a stranger chooses.
+connects to, where its address names one, is checked like a webhook's, and redirects are switched off. The plugin
+resolves the name again, and goes by the proxies of the environment: those, and an address for apprise, are the
+operator's, not something a stranger chooses.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mainspring.core.errors import InputError
 from mainspring.operate.notify.address import pinned
 from mainspring.operate.notify.failure import Undeliverable
 from mainspring.operate.notify.secret import resolve
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 _OWN = ("json", "jsons", "xml", "xmls", "form", "forms")
 """What apprise would post to any host: our signed webhooks do that."""
+
+_SERVERS = ("smtp_host", "xmpp_host", "hostname")
+"""Where a plugin of apprise keeps a host that it connects to instead of the one that its address begins with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +55,14 @@ def _webhook(url: str, message: Message, notify: Notify, identity: str, timestam
     if notify.secret is None:
         raise Undeliverable('webhooks are signed: name what with, such as [notify] secret = "env:NAME"', final=True)
     body = msgspec.json.encode(message.payload)
+    try:
+        signature = sign(resolve(notify.secret), identity, timestamp, body)
+    except InputError as error:
+        raise Undeliverable(str(error), final=True) from None
     headers = {
         "webhook-id": identity,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(resolve(notify.secret), identity, timestamp, body),
+        "webhook-signature": signature,
         "Idempotency-Key": identity,
         "User-Agent": "mainspring",
     }
@@ -71,10 +80,17 @@ def _apprise(url: str, message: Message, allow: Collection[str]) -> None:
     if plugin is None:
         known = f"an address for {scheme}://" if scheme.isalnum() and len(scheme) < 20 else "an address"
         raise Undeliverable(f"apprise does not understand it as {known}", final=True)
-    templates: tuple[str, ...] = plugin.templates
-    if plugin.host and any("{host}" in template for template in templates):
-        pinned(plugin.host, plugin.port or 443, allow)
+    plugin.redirects = False  # an address may ask for them
+    for host in _hosts(plugin):
+        pinned(host, plugin.port or 443, allow)
     kinds = {"info": apprise.NotifyType.INFO, "critical": apprise.NotifyType.FAILURE}
     kind = kinds.get(message.severity, apprise.NotifyType.WARNING)
     if not plugin.notify(title=message.title, body=message.text, notify_type=kind):
         raise Undeliverable(f"{plugin.service_name} did not take it")
+
+
+def _hosts(plugin: Any) -> list[str]:
+    """The hosts that a plugin of apprise connects to, as far as its address names them."""
+    own = [getattr(plugin, name, None) for name in _SERVERS]
+    named = any("{host}" in template for template in plugin.templates)
+    return [host for host in (own if any(own) else [plugin.host if named else None]) if host]

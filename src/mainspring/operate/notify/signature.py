@@ -12,6 +12,8 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
+from mainspring.core.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -23,7 +25,8 @@ _PREFIX = "whsec_"
 def sign(secret: str, identity: str, timestamp: int, body: bytes) -> str:
     """The signature of *body* sent under *identity* at *timestamp* (seconds since 1970).
 
-    A *secret* that begins with ``whsec_`` is base64 behind it, any other is taken as it is.
+    A *secret* that begins with ``whsec_`` is base64 behind it, any other is taken as it is. Raises InputError for one
+    that begins so and is no base64, and for one that is empty: with that anybody could sign.
     """
     text = f"{identity}.{timestamp}.".encode() + body
     return "v1," + base64.b64encode(hmac.digest(_key(secret), text, hashlib.sha256)).decode()
@@ -44,9 +47,16 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes, *, now: float, 
 
 
 def _key(secret: str) -> bytes:
-    if secret.startswith(_PREFIX):
+    if not secret.startswith(_PREFIX):
+        key = secret.encode()
+    else:
         try:
-            return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+            key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
         except binascii.Error:
-            pass
-    return secret.encode()
+            raise InputError(
+                f"What webhooks are signed with begins with {_PREFIX}, but what follows is not base64 "
+                "(letters, digits, + and /, not - and _). Take it as it was given, or make one that begins otherwise."
+            ) from None
+    if not key:
+        raise InputError("What webhooks are signed with is empty, so that anybody could sign. Give it a secret.")
+    return key
