@@ -65,6 +65,7 @@ def test_wrong_use_is_one_message(call_in: Call, own_shop: Path) -> None:
     for arguments, said in (
         (["shpo"], "Did you mean shop?"),
         (["shop", "--over", "soon"], "--over is a span of time such as 90s"),
+        (["shop", "--over", "500d"], "--over is 400d at most, for older windows are not kept; got '500d'"),
     ):
         done = call_in("slo", *arguments, where=own_shop)
         assert (done.code, done.out) == (2, "")

@@ -68,6 +68,10 @@ def test_time_is_counted_as_hour_by_hour(results: list[Any], objective: float, h
 def test_rates_are_the_mean_of_minutes_looked_at_one_by_one(results: list[Any], minutes: int) -> None:
     over = timedelta(minutes=minutes) * 14.4 / 0.02
     found = of(results, objective=0.9, over=over)
+    behind = len(results) - 1 - max(place for place, word in enumerate(results) if word != "not measurable")
+    if behind * HOUR > over / 4:
+        assert {burn.long_rate for burn in found.burns} == {None}
+        return
     within = len(results) * 60
     by_minute = [results[minute // 60] for minute in range(within)]
     last = max(place for place, word in enumerate(results) if word != "not measurable") * 60
@@ -116,6 +120,16 @@ def test_late_labels_do_not_hide_what_was_known_last() -> None:
     assert found.unknown == 90 * HOUR
 
 
+def test_what_was_long_ago_says_nothing_about_now() -> None:
+    bad = ["pass"] * 20 + ["fail"] * 3
+    # each look says nothing any more once the traffic has stopped for longer than it reaches and than three windows
+    ended = [of(bad, end=NOW - hours * HOUR) for hours in (2, 4, 7, 73)]
+    assert [sum(burn.long_rate is not None for burn in found.burns) for found in ended] == [3, 2, 1, 0]
+    assert [found.health for found in ended] == ["burning fast", "burning fast", "burning", "kept"]
+    # and where the labels have stopped for more than a quarter of the span
+    assert of(bad + ["not measurable"] * 200).health == "kept"
+
+
 def test_a_slice_is_cut_at_the_beginning_of_the_span() -> None:
     found = of(["fail"] * 3, length=DAY, over=2.5 * DAY, objective=0.5)
     assert found.broken == 2.5 * DAY
@@ -149,6 +163,21 @@ def test_a_window_is_kept_once_and_again_when_labels_have_come(workspace: Worksp
     (found,) = records(workspace.ledger.states, "shop")
     assert [held.result for held in found.verdicts] == ["fail", "pass"]
     assert found.verdicts[0].value == 0.7
+
+
+def test_old_windows_are_dropped_when_a_new_one_is_kept_and_left_unread(workspace: Workspace) -> None:
+    states = workspace.ledger.states
+    states.put("verdicts", "shoe/20200101T000000.000000Z", {})
+    for day in (-500, -470, -450, -300, -100):
+        keep(workspace, 24 * day, 0.9)
+    assert len(records(states, "shop")) == 5
+    for day in (-1, 0):
+        keep(workspace, 24 * day, 0.9)
+    assert [(each.start - NOW).days for each in records(states, "shop")] == [-455, -305, -105, -6, -5]
+    assert len(states.search("verdicts", "shoe/")) == 1
+    # what began long before the span is not even read
+    states.put("verdicts", "shop/20250901T000000.000000Z", "no window at all")
+    assert len(records(states, "shop", since=NOW - 28 * DAY)) == 2
 
 
 def test_budgets_follow_the_contract_in_order_with_their_own_objectives(workspace: Workspace) -> None:

@@ -91,8 +91,12 @@ def _only(place: Workspace) -> str:
 def _span(text: str) -> timedelta:
     from mainspring.core.duration import parse_duration
     from mainspring.core.errors import InputError, quote
+    from mainspring.operate.budget import KEPT
 
     try:
-        return parse_duration(text)
+        span = parse_duration(text)
     except ValueError as error:
         raise InputError(f"--over is {error}; got {quote(text)}.") from None
+    if span > KEPT:
+        raise InputError(f"--over is {KEPT.days}d at most, for older windows are not kept; got {quote(text)}.")
+    return span

@@ -39,6 +39,13 @@ LOOKS: tuple[tuple[float, float, str], ...] = ((0.02, 14.4, "page"), (0.05, 6.0,
 """Share of the budget, the burn rate at which it is used up within the long look back, and what that calls for."""
 SHORT = 12
 """The short look back is this part of the long one."""
+WINDOWS, SHARE = 3, 0.25
+"""How fast a budget is used is not known where nothing was judged for longer than the long look back and so many
+windows (the traffic is over), or nothing measured for this share of the span (there are no labels any more)."""
+KEPT = timedelta(days=400)
+"""Windows that are older are dropped; no span reaches back further."""
+LONGEST = timedelta(days=60)
+"""A window that began so long before a span does not reach into it."""
 _EMPTY = timedelta()
 
 
@@ -161,7 +168,10 @@ def record(
     verdicts: Iterable[Verdict],
     fence: tuple[str, int] | None = None,
 ) -> bool:
-    """Keep what was judged in the window from *start* to *end*. Whether it was news: the same twice is written once."""
+    """Keep what was judged in the window from *start* to *end*. Whether it was news: the same twice is written once.
+
+    Windows that ended more than :data:`KEPT` before are dropped, a few at a time.
+    """
     held = tuple(
         Held(
             requirement=each.requirement,
@@ -178,17 +188,20 @@ def record(
     made = Record(start=start.astimezone(UTC), end=end.astimezone(UTC), version=version, rows=rows, verdicts=held)
     # through JSON once, so that it is compared with what a ledger would give back
     value = msgspec.json.decode(msgspec.json.encode(made))
-    key = f"{model}/{_stamp(made.start)}"
+    key = _key(model, made.start)
     before = states.get(KIND, key)
     if before is not None and before.value == value:
         return False
     states.put(KIND, key, value, fence=fence)
+    for old in states.search(KIND, f"{model}/", until=_key(model, made.end - KEPT - LONGEST), limit=10):
+        states.delete(KIND, old.key, fence=fence)
     return True
 
 
 def records(states: States, model: str, *, since: datetime | None = None) -> tuple[Record, ...]:
     """The windows of *model* that end after *since*, oldest first."""
-    found = (msgspec.convert(state.value, Record) for state in states.search(KIND, f"{model}/"))
+    first = None if since is None else _key(model, since - LONGEST)
+    found = (msgspec.convert(state.value, Record) for state in states.search(KIND, f"{model}/", since=first))
     return tuple(each for each in found if since is None or each.end > since)
 
 
@@ -259,10 +272,21 @@ def _burn(
     slices: Sequence[Slice], objective: float, over: timedelta, now: datetime, share: float, rate: float, call: str
 ) -> Burn:
     long = over * share / rate
-    long_rate, short_rate = (_rate(slices, objective, now, span) for span in (long, long / SHORT))
+    long_rate = short_rate = None
+    if _is_known(slices, over, now, long):
+        long_rate, short_rate = (_rate(slices, objective, now, span) for span in (long, long / SHORT))
     return Burn(
         calls_for=call, threshold=rate, long=long, short=long / SHORT, long_rate=long_rate, short_rate=short_rate
     )
+
+
+def _is_known(slices: Sequence[Slice], over: timedelta, now: datetime, long: timedelta) -> bool:
+    """Whether what was measured last still says how fast the budget is used."""
+    if not slices:
+        return False
+    latest = slices[-1]
+    measured = max((each.end for each in slices if each.result != "not measurable"), default=now - over)
+    return now - latest.end <= max(long, WINDOWS * (latest.end - latest.start)) and now - measured <= SHARE * over
 
 
 def _rate(slices: Sequence[Slice], objective: float, now: datetime, span: timedelta) -> float | None:
@@ -357,5 +381,5 @@ def as_dict(found: Budget) -> dict[str, Any]:
     }
 
 
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y%m%dT%H%M%S.%fZ}"
+def _key(model: str, start: datetime) -> str:
+    return f"{model}/{start.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
