@@ -28,6 +28,12 @@ def test_begin_look_and_abort(call_in: Call, own_shop: Path) -> None:
     found = json.loads(call_in("rollout", "shop", "--status", "--json", where=own_shop).out)
     assert found["next"]["action"] == "hold"
     assert (found["model"], found["rollout"]["status"], found["rollout"]["hold"]) == ("shop", "running", "PT3600S")
+    again = ["rollout", "shop", "3", "--detach", "--steps", "0.5,50,100"]
+    assert call_in(*again, where=own_shop).code == 0
+    done = call_in(*again, "--hold", "2h", "--minimum-rows", "5", where=own_shop)
+    assert (done.code, done.out) == (2, "")
+    assert "runs already, by steps of 0.5, 50, 100 % held for 1h with at least 100 rows" in " ".join(done.err.split())
+    assert "Leave out --hold, --minimum-rows to go on with it" in " ".join(done.err.split())
     done = call_in("rollout", "shop", "--abort", "--reason", "not today", where=own_shop)
     assert done.code == 0
     assert "aborted" in done.out.splitlines()[0]

@@ -73,25 +73,43 @@ def rollout(
 def _begin(
     place: Workspace, name: str, version: int, settings: dict[str, Any], *, reason: str, workspace: Any
 ) -> Rollout:
-    """The running rollout of this version, else a new one."""
+    """The running rollout of this version, if it runs as asked; else a new one."""
     from mainspring.cli._contract import contract_of
     from mainspring.operate import rollout as rolling
 
+    steps, hold, rows = settings["steps"], settings["hold"], settings["minimum_rows"]
+    steps, hold = None if steps is None else _percents(steps), None if hold is None else _span(hold)
     current = rolling.running(place.ledger.states, name)
     if current is not None and current.version == version:
+        _agreed(current, {"steps": steps, "hold": hold, "minimum_rows": rows, "override": settings["override"]})
         return current
-    steps, hold, rows = settings["steps"], settings["hold"], settings["minimum_rows"]
     return rolling.start(
         place,
         contract_of(place, name, version=version, workspace=workspace),
         name,
         version,
-        steps=None if steps is None else _percents(steps),
-        hold=None if hold is None else _span(hold),
+        steps=steps,
+        hold=hold,
         minimum_rows=rows,
         reason=reason,
         override=settings["override"],
     )
+
+
+def _agreed(current: Rollout, asked: dict[str, Any]) -> None:
+    """Raise InputError where something is asked for that is otherwise in the rollout that runs."""
+    from mainspring.core.duration import format_duration
+    from mainspring.core.errors import InputError, listed
+
+    others = [name for name, value in asked.items() if value is not None and value != getattr(current, name)]
+    if others:
+        flags = listed([f"--{name.replace('_', '-')}" for name in others])
+        steps = ", ".join(f"{step:g}" for step in current.steps)
+        raise InputError(
+            f"The rollout of {current.model}/{current.version} runs already, by steps of {steps} % held for "
+            f"{format_duration(current.hold)} with at least {current.minimum_rows:,} rows, and keeps to that. "
+            f"Leave out {flags} to go on with it, or stop it first: mainspring rollout {current.model} --abort"
+        )
 
 
 def _follow(place: Workspace, name: str, rollout: Rollout, *, workspace: Any) -> Rollout:
