@@ -205,7 +205,8 @@ def test_a_version_that_answers_everything_with_errors_is_taken_back() -> None:
 
 def test_what_the_fallback_answered_is_not_held_against_the_version() -> None:
     wrong = log(2, "canary", 300, right=0.1, seed=9).with_columns(flags=pl.lit("imputed:age,fallback"))
-    found = seen(log(1, "champion", 2_000), log(2, "canary", 100), wrong)
+    own = log(2, "canary", 100).with_columns(flags=pl.lit("imputed:fallback_rate"))
+    found = seen(log(1, "champion", 2_000), own, wrong)
     assert found.rows == 100
     assert one(found, "roc_auc").result == "pass"
 
@@ -296,6 +297,29 @@ def test_a_bare_contract_is_judged_by_errors_and_latency_alone() -> None:
     found = seen(log(1, "champion", 900), log(2, "canary", 200), contract=BARE)
     assert found.required == ()
     assert len(found.compared) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "broken", "bare"), [(500, "errors", True), (422, "refused requests", True), (500, "errors", False)]
+)
+def test_in_a_real_log_a_version_that_fails_is_taken_back(tmp_path: Path, status: int, broken: str, bare: bool) -> None:
+    """What an endpoint logs of a request that was not answered: no row, no prediction, its version and role."""
+    with Workspace.open(tmp_path / "ws", actor="ann") as workspace:
+        for version, role, good, bad in ((1, "champion", 300, 3), (2, "canary", 20 if bare else 0, 10)):
+            schema = Schema(version=version, features=(Feature("age", "integer"),), classes=("no", "yes"))
+            records = []
+            for row in range(good + bad):
+                given: dict[str, Any] = {"version": version, "role": role, "features": [20 + row % 5]}
+                if row >= good:
+                    nothing = dict.fromkeys(("entity", "features", "prediction", "scores"))
+                    given |= {**nothing, "status": status, "flags": "not_a_number:age" if status == 422 else None}
+                records.append(workbench.prediction(row, workbench.NOON + timedelta(milliseconds=row), **given))
+            workbench.spool(workspace, records, schema, source=role)
+        rollout = replace(ROLLOUT, started=workbench.NOON, since=workbench.NOON)
+        found = gather(workspace, BARE if bare else CONTRACT, rollout)
+    assert found.rows == (20 if bare else 0)
+    decision = advance(rollout, replace(found, champion=1), workbench.NOON)
+    assert (decision.action, decision.broken) == ("roll back", (broken,))
 
 
 def test_in_a_real_log_with_labels_that_came_late(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from mainspring.core.errors import InputError, LedgerError, Refused, StoreError
+from mainspring.core.errors import InputError, LedgerError, NotFound, Refused, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.core.predictions import Predictions
 from mainspring.evaluate.requirements import belongs, verdicts
@@ -43,7 +43,7 @@ HOPELESS = 0.5
 
 ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0")
 """One row of each request: all of its rows were answered together."""
-OWN = pl.col("flags").str.contains("fallback", literal=True).fill_null(value=False).not_()
+OWN = pl.col("flags").str.contains("(?:^|,)fallback(?:,|$)").fill_null(value=False).not_()
 """Rows that the model answered, and not the fallback in its place."""
 
 
@@ -247,12 +247,12 @@ def _beside(name: str, sides: dict[bool, dict[str, int]], whole: str, bad: str, 
 
 
 def _champion(workspace: Workspace, contract: Contract, rollout: Rollout) -> Any:
-    """The champion, ready to predict; None where its bundle is damaged or it reads what the log masks."""
+    """The champion, ready to predict; None where its bundle is damaged or gone, or it reads what the log masks."""
     if set(contract.personal) & set(contract.features):
         return None
     try:
         return Registry(workspace).load(f"{rollout.model}/{rollout.champion}").predictor()
-    except StoreError:
+    except (NotFound, StoreError):
         return None
 
 
