@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mainspring.core.errors import MainspringError
-from mainspring.serve.trial import passes
+from mainspring.serve.trial import Trial
 from mainspring.serve.wire import Plan, Slot
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mainspring.serve.origin import Origin, Wanted
 
 AGAIN = 30.0
-"""A version that was refused is looked at again after so many seconds: somebody may have mended it."""
+"""After so many seconds a refused version is tried again, as somebody may have mended it; then more and more rarely."""
+RARELY = 900.0
+"""The longest time between two trials."""
+SOON = 1.5
+"""So many seconds trials may keep back what else has changed, so that one change is one swap where that can be."""
 
 
 @dataclass(slots=True)
@@ -24,16 +32,17 @@ class Change:
     """What a look at the registry came to.
 
     ``plan`` is what is to be live from now on, None where that stays. ``refused`` are versions with reasons that were
-    not refused before, ``missing`` says that there is nothing to serve.
+    refused by this look, ``missing`` says that there is nothing to serve, ``settled`` that nothing is being tried.
     """
 
     plan: Plan | None = None
     refused: dict[int, str] = field(default_factory=dict)
     missing: bool = False
+    settled: bool = False
 
 
 class Follower:
-    """Makes plans of what the registry says. Used by one thread."""
+    """Makes plans of what the registry says. Safe for threads, and no call waits for a version that is being tried."""
 
     def __init__(self, origin: Origin, *, name: str, shelf: Path) -> None:
         """Unpack bundles of *origin*, the model *name*, into the folder *shelf*."""
@@ -41,11 +50,14 @@ class Follower:
         self._origin = origin
         self._name = name
         self._shelf = shelf / "bundles"
-        self._wanted: Wanted | None = None
-        self._looked = 0.0
         self._slots: dict[int, Slot] = {}
-        self._number = 0
+        self._trials: dict[int, Trial] = {}
+        self._rests: dict[int, tuple[float, float]] = {}  # when a refused version is due, and how long it rested
         self._plan: Plan | None = None
+        self._wanted: Wanted | None = None
+        self._changed = 0.0  # when that was first wanted
+        self._is_missing = False
+        self._guard = threading.Lock()
 
     def begin(self) -> Plan:
         """The first plan: the champion alone, not tried apart, since nothing is served yet that it could disturb.
@@ -58,58 +70,100 @@ class Follower:
             raise MainspringError(f"{self._name} has no version to serve.")
         slot = self._unpacked(wanted.champion)
         self._slots[slot.version] = slot
-        self._number = 1
         self._plan = Plan(1, wanted.revision, slot, fallback=wanted.fallback, aside=wanted.aside)
         return self._plan
 
     def look(self) -> Change:
-        """Look at the registry, and prepare what it names. Raises MainspringError where it cannot be read."""
+        """Look at the registry, and go on with trying what it names. Raises MainspringError where it cannot be read."""
         wanted = self._origin.look()
-        stale = bool(self.refused) and time.monotonic() - self._looked > AGAIN
-        if wanted == self._wanted and not stale:
-            return Change()
-        if stale:
-            self.refused = {}
-        self._wanted, self._looked = wanted, time.monotonic()
-        if wanted.champion is None:
-            return Change(missing=True)
-        change = Change()
-        for version in wanted.versions:
-            self._prepare(version, change)
-        self.refused = {version: why for version, why in self.refused.items() if version in wanted.versions}
-        plan = self._made(wanted)
-        if self._plan is None or not _same(plan, self._plan):
-            self._plan = change.plan = plan
-        return change
+        with self._guard:
+            if wanted.champion is None:
+                first, self._is_missing = not self._is_missing, True
+                self._abandon()
+                return Change(missing=first)
+            self._is_missing = False
+            for version in [version for version in self.refused if version not in wanted.versions]:
+                del self.refused[version], self._rests[version]
+            change = Change()
+            if wanted != self._wanted:
+                self._wanted, self._changed = wanted, time.monotonic()
+            self._try(wanted, change)
+            is_new = any(version not in self.refused for version in self._trials)
+            if is_new and time.monotonic() - self._changed < SOON:
+                return change
+            plan = self._made(wanted)
+            if self._plan is None or not _same(plan, self._plan):
+                self._plan = change.plan = plan
+            change.settled = not self._trials
+            return change
 
     def undo(self, plan: Plan, version: int, reason: str) -> Plan:
-        """The plan before *plan* once more, as *version* did not serve after all, under a new number."""
+        """*plan* under a new number and without *version*, which did not serve after all."""
+        with self._guard:
+            self._refuse(version, reason)
+            slot = self._slots.pop(version, None)
+            if slot is not None:
+                shutil.rmtree(slot.folder, ignore_errors=True)
+            canary = None if plan.canary is None or plan.canary.version == version else plan.canary
+            self._plan = msgspec.structs.replace(
+                plan,
+                number=self._next_number(),
+                canary=canary,
+                percent=0.0 if canary is None else plan.percent,
+                shadows=tuple(shadow for shadow in plan.shadows if shadow.version != version),
+            )
+            return self._plan
+
+    def mend(self, slot: Slot) -> None:
+        """Unpack what is in *slot* once more. Raises MainspringError or OSError where that cannot be."""
+        with self._guard:
+            self._unpacked(slot.version)
+
+    def tidy(self, plan: Plan) -> None:
+        """Remove unpacked bundles that neither the *plan* nor the last one names."""
+        with self._guard:
+            used = {slot.version for each in (plan, self._plan or plan) for slot in each.slots}
+            for version in [version for version in self._slots if version not in used]:
+                shutil.rmtree(self._slots.pop(version).folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Try nothing any more."""
+        with self._guard:
+            self._abandon()
+
+    def _try(self, wanted: Wanted, change: Change) -> None:
+        """See what has come of trials, and begin those of what is new, or was refused and has rested."""
+        for version, trial in list(self._trials.items()):
+            if version not in wanted.versions:
+                self._trials.pop(version).abandon()
+            elif trial.has_ended():
+                del self._trials[version]
+                reason = trial.reason()
+                if reason is not None:
+                    change.refused[version] = self._refuse(version, reason)
+                    continue
+                self._slots[version] = trial.slot
+                self.refused.pop(version, None)
+                self._rests.pop(version, None)
+        now = time.monotonic()
+        for version in wanted.versions:
+            rests = version in self.refused and self._rests[version][0] > now
+            if rests or version in self._slots or version in self._trials:
+                continue
+            try:
+                self._trials[version] = Trial(self._unpacked(version), self._name)
+            except (MainspringError, OSError) as error:
+                change.refused[version] = self._refuse(version, str(error))
+
+    def _refuse(self, version: int, reason: str) -> str:
+        rest = min(RARELY, 2 * self._rests[version][1]) if version in self._rests else AGAIN
+        self._rests[version] = (time.monotonic() + rest, rest)
         self.refused[version] = reason
-        self._slots.pop(version, None)
-        self._number += 1
-        wanted = self._wanted
-        revision = plan.revision if wanted is None else wanted.revision
-        self._plan = Plan(self._number, revision, plan.champion, fallback=plan.fallback, aside=plan.aside)
-        return self._plan
+        return reason
 
-    def tidy(self, *plans: Plan) -> None:
-        """Remove unpacked bundles that no plan names."""
-        used = {slot.version for plan in plans for slot in (plan.champion, plan.canary, *plan.shadows) if slot}
-        for version in [version for version in self._slots if version not in used]:
-            shutil.rmtree(self._slots.pop(version).folder, ignore_errors=True)
-
-    def _prepare(self, version: int, change: Change) -> None:
-        if version in self._slots or version in self.refused:
-            return
-        try:
-            slot = self._unpacked(version)
-            reason = passes(Path(slot.folder), self._name, version)
-        except (MainspringError, OSError) as error:
-            reason = str(error)
-        if reason is None:
-            self._slots[version] = slot
-        else:
-            self.refused[version] = change.refused[version] = reason
+    def _abandon(self) -> None:
+        while self._trials:
+            self._trials.popitem()[1].abandon()
 
     def _unpacked(self, version: int) -> Slot:
         digest = self._origin.digest(version)
@@ -120,25 +174,27 @@ class Follower:
         return Slot(version, str(folder), bundle.digest)
 
     def _made(self, wanted: Wanted) -> Plan:
-        """What of *wanted* can serve; where the champion cannot, whoever is champion now stays, alone."""
-        self._number += 1
+        """What of *wanted* can serve; until the champion can, whoever is champion now stays."""
         champion = self._slots.get(wanted.champion or 0)
-        if champion is None and self._plan is not None:
-            stays = self._plan.champion
-            return Plan(self._number, wanted.revision, stays, fallback=wanted.fallback, aside=wanted.aside)
         if champion is None:
-            raise MainspringError(self.refused.get(wanted.champion or 0, f"{self._name} cannot be served."))
-        canary = self._slots.get(wanted.canary) if wanted.canary is not None else None
+            if self._plan is None:
+                raise MainspringError(f"{self._name} cannot be served: nothing is yet.")
+            champion = self._plan.champion
+        beside = {version: slot for version, slot in self._slots.items() if version != champion.version}
+        canary = beside.get(wanted.canary or 0)
         return Plan(
-            self._number,
+            self._next_number(),
             wanted.revision,
             champion,
             canary,
             wanted.percent if canary is not None else 0.0,
-            tuple(self._slots[version] for version in wanted.shadows if version in self._slots),
+            tuple(beside[version] for version in wanted.shadows if version in beside),
             wanted.fallback,
             wanted.aside,
         )
+
+    def _next_number(self) -> int:
+        return 1 if self._plan is None else self._plan.number + 1
 
 
 def _same(one: Plan, other: Plan) -> bool:

@@ -5,6 +5,7 @@ Workers write their numbers to files of the endpoint's own folder, so that which
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_left
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +13,7 @@ import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 K = TypeVar("K")
 N = TypeVar("N", int, float)
@@ -108,6 +110,13 @@ _decoder = msgspec.msgpack.Decoder(Tally)
 def dump(tally: Tally) -> bytes:
     """The numbers as bytes."""
     return msgspec.msgpack.encode(tally)
+
+
+def leave(tally: Tally, path: Path) -> None:
+    """Write the numbers to *path*, whole or not at all: somebody may be reading them."""
+    temporary = path.with_name(f"{path.name}.{threading.get_ident()}")
+    temporary.write_bytes(dump(tally))
+    temporary.replace(path)
 
 
 def load(data: bytes) -> Tally:

@@ -14,6 +14,7 @@ from mainspring.serve.journal import journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from collections.abc import Set as AbstractSet
     from threading import Event
 
     from mainspring.ledger.ports.incidents import Incident
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 KIND = "serve"
 """The kind of the ledger's state; its key is the model's name."""
-REFUSED, LOST, STUCK = "version refused", "prediction log", "log not compacted"
+REFUSED, LOST, STUCK, SHORT = "version refused", "prediction log", "log not compacted", "workers missing"
 ATTEMPTS = 5
 PATIENCE = 10.0
 
@@ -35,7 +36,8 @@ class Notices:
         self._open = open_workspace
         self._model = model
         self._guard = threading.Lock()
-        self._dropped = 0
+        self._dropped: dict[int, int] = {}  # by worker, as far as it was told
+        self._errors: dict[int, str] = {}  # of the workers whose log cannot be written
         self._compacting: threading.Thread | None = None
 
     def state(self, address: str, facts: dict[str, Any], refused: dict[int, str]) -> None:
@@ -68,31 +70,49 @@ class Notices:
             summary = f"{self._model}/{version} is refused by the endpoint; {stays}: {reason}"
             self._incident(workspace, REFUSED, summary, {"version": version, "kept": kept, "reason": reason})
 
-    def serves(self, version: int) -> None:
-        """A version is live: if it had been refused, that is over."""
+    def settled(self, refused: AbstractSet[int], served: AbstractSet[int]) -> None:
+        """These versions stay *refused*: what was opened about another one, also by an earlier endpoint, is over."""
         with self._quietly("incident not closed"):
-            workspace = self._open()
-            found = self._found(workspace, REFUSED)
-            if found is not None and found.details.get("version") == version:
-                workspace.ledger.incidents.close(found.id, text=f"{self._model}/{version} is served now.")
+            found = self._found(self._open(), REFUSED)
+            version = None if found is None else found.details.get("version")
+            if found is not None and version not in refused:
+                how = "is served now" if version in served else "is not asked for any more"
+                self._close(REFUSED, f"{self._model}/{version} {how}.")
 
-    def log(self, trouble: LogTrouble) -> None:
+    def workers(self, missing: int, every: int, reason: str) -> None:
+        """So many of *every* worker answer nobody, and why as far as that is known; 0: all do."""
+        with self._quietly("incident not opened"):
+            if not missing:
+                self._close(SHORT, "All workers answer.")
+                return
+            summary = f"{missing} of {every} workers of the endpoint of {self._model} answer nobody: {reason}"
+            self._incident(self._open(), SHORT, summary, {"error": reason, "missing": missing})
+
+    def log(self, worker: int, trouble: LogTrouble) -> None:
         """A worker's prediction log is in trouble, or well again."""
         with self._quietly("incident not opened"):
-            workspace = self._open()
-            found = self._found(workspace, LOST)
-            if trouble.error is None and trouble.dropped <= self._dropped:
-                if found is not None:
-                    workspace.ledger.incidents.close(found.id, text="The prediction log is written again.")
+            known = self._dropped.get(worker, 0)
+            if trouble.error is None and trouble.dropped <= known:
+                self._errors.pop(worker, None)
+                if not self._errors:
+                    self._close(LOST, "The prediction log is written again.")
                 return
-            self._dropped = max(self._dropped, trouble.dropped)
             error = trouble.error or "the queue was full"
-            journal().error("prediction log", error=error, dropped=trouble.dropped)
+            journal().error("prediction log", worker=worker, error=error, dropped=trouble.dropped)
+            dropped = trouble.dropped + sum(told for pid, told in self._dropped.items() if pid != worker)
             summary = (
                 f"The prediction log of {self._model} cannot be written ({error}); requests are answered all the same, "
-                f"{trouble.dropped} predictions were not logged"
+                f"{dropped} predictions were not logged"
             )
-            self._incident(workspace, LOST, summary, {"error": error, "dropped": trouble.dropped})
+            self._incident(self._open(), LOST, summary, {"error": error, "dropped": dropped})
+            self._dropped[worker] = trouble.dropped
+            if trouble.error is not None:
+                self._errors[worker] = error
+
+    def log_ended(self, worker: int) -> None:
+        """A worker has ended, and with it what its log was in trouble with."""
+        with self._guard:
+            self._errors.pop(worker, None)
 
     def compact(self, model: str, stop: Event) -> None:
         """Bring the spools in every few seconds, on a thread of its own, until *stop*."""
@@ -102,20 +122,19 @@ class Notices:
     def _compact(self, model: str, stop: Event) -> None:
         from mainspring.serve.compaction import follow
 
-        stuck = False
+        stuck: bool | None = None  # an endpoint that has ended may have left an open incident
 
         def told(reason: str | None) -> None:
             nonlocal stuck
             if (reason is not None) == stuck:
                 return
-            stuck = reason is not None
             with self._quietly("incident not opened"):
-                workspace = self._open()
                 if reason is not None:
                     summary = f"The prediction log of {self._model} waits in its spools: {reason}"
-                    self._incident(workspace, STUCK, summary, {"error": reason})
-                elif (found := self._found(workspace, STUCK)) is not None:
-                    workspace.ledger.incidents.close(found.id, text="The spools are brought in again.")
+                    self._incident(self._open(), STUCK, summary, {"error": reason})
+                else:
+                    self._close(STUCK, "The spools are brought in again.")
+                stuck = reason is not None
 
         follow(self._open().root, model, stop, told)
 
@@ -145,6 +164,12 @@ class Notices:
         ):
             incidents.append(found.id, kind="signal", text=summary, data=details)
             incidents.update(found.id, summary=summary, details=details)
+
+    def _close(self, cause: str, text: str) -> None:
+        workspace = self._open()
+        found = self._found(workspace, cause)
+        if found is not None:
+            workspace.ledger.incidents.close(found.id, text=text)
 
     def _found(self, workspace: Workspace, cause: str) -> Incident | None:
         """The open incident of this cause."""

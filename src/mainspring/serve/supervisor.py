@@ -38,6 +38,8 @@ PATIENCE = 28.0
 """So many seconds the workers have to finish; platforms kill after thirty."""
 READY = 60.0
 SWAP = 20.0
+SHORT = 10.0
+"""When a worker has answered nobody for so many seconds, an incident says so."""
 
 
 class Supervisor:
@@ -56,6 +58,10 @@ class Supervisor:
         self._plan: Plan | None = None  # all workers answer by it
         self._next: Plan | None = None  # they were told, and not all answer by it yet
         self._told = 0.0
+        self._whole = 0.0  # when all workers were last seen to answer
+        self._is_short: bool | None = None  # whether the workspace was told that some do not
+        self._reason = ""  # why a worker could not load what is live
+        self._settled: frozenset[int] | None = None  # the refused versions that the workspace knows of
         self._ending = threading.Event()
         self._tally = meter.Tally()
         self._guard = threading.Lock()
@@ -99,7 +105,7 @@ class Supervisor:
                 )
             if time.monotonic() > until:
                 raise MainspringError(f"{self._settings.model} was not ready after {READY:g} seconds.")
-        self._plan = plan
+        self._plan, self._whole = plan, time.monotonic()
         journal().info("serving", address=self.address, version=plan.champion.version, workers=self._crew.pids)
         self._note()
 
@@ -118,6 +124,7 @@ class Supervisor:
             self._handle(*news)
         with self._guard:
             self._crew.start(self._next or self._plan)
+        self._look_after()
 
     def _hear(self, patience: float) -> tuple[Member, wire.Said | None] | None:
         try:
@@ -134,23 +141,64 @@ class Supervisor:
         elif isinstance(said, wire.Done):
             self._arrived()
         elif isinstance(said, wire.Failed):
-            self._take_back(said.version, said.reason)
+            self._failed(member, said)
         elif self._notices is not None:
-            self._notices.log(said)
+            self._notices.log(member.pid, said)
 
     def _died(self, member: Member) -> None:
-        if self._ending.is_set():
+        if self._notices is not None:
+            self._notices.log_ended(member.pid)
+        if self._ending.is_set() or member not in self._crew.members:
             return
         rest = self._crew.buried(member)
         self._tally.count("worker_deaths")
+        self._reason = f"a worker ended with exit code {member.process.returncode}"
         journal().error("worker died", worker=member.pid, exit=member.process.returncode, again_in=rest)
-        if self._next is not None and member.plan != self._next.number:
-            slots = [self._next.canary, *self._next.shadows, self._next.champion]
-            known = set() if self._plan is None else {self._plan.champion.version}
-            fresh = [slot.version for slot in slots if slot is not None and slot.version not in known]
-            if fresh:
-                self._take_back(fresh[0], f"a worker died when it loaded {self._settings.model}/{fresh[0]}")
+        fresh = self._fresh()
+        if fresh and self._next is not None and member.plan != self._next.number:
+            self._take_back(fresh[-1], f"a worker died when it loaded {self._settings.model}/{fresh[-1]}")
         self._note()
+
+    def _failed(self, member: Member, said: wire.Failed) -> None:
+        """A worker cannot load a version. One that is new is taken back; one that is live is unpacked once more."""
+        plan = self._next or self._plan
+        if plan is None or said.version in self._fresh():
+            self._take_back(said.version, said.reason)
+            return
+        slot = next((slot for slot in plan.slots if slot.version == said.version), None)
+        if slot is None:
+            return  # no plan names it any more
+        self._reason = said.reason
+        journal().error("worker cannot load", worker=member.pid, version=said.version, reason=said.reason)
+        try:
+            self._follower.mend(slot)
+        except Exception as error:  # the store or the ledger is gone, or anything else
+            journal().error("version not unpacked again", version=said.version, error=str(error))
+            if slot != plan.champion:
+                self._take_back(said.version, said.reason)
+                return
+        self._replace(member)
+
+    def _replace(self, member: Member) -> None:
+        """Let another take the place of a worker that answers nobody: at once, or after a rest where that recurs."""
+        member.process.kill()
+        self._crew.buried(member)
+
+    def _fresh(self) -> list[int]:
+        """The versions on their way that are not live yet, the champion first."""
+        live = set() if self._plan is None else {slot.version for slot in self._plan.slots}
+        return [] if self._next is None else [slot.version for slot in self._next.slots if slot.version not in live]
+
+    def _look_after(self) -> None:
+        """Tell the workspace when workers are missing for long, and when all are there again."""
+        now = time.monotonic()
+        missing = sum(member is None or member.plan == 0 for member in self._crew.members)
+        if not missing:
+            self._whole = now
+        is_short = now - self._whole > SHORT
+        if self._notices is not None and is_short != self._is_short:
+            self._is_short = is_short
+            self._notices.workers(missing if is_short else 0, len(self._crew.members), self._reason)
 
     def _arrived(self) -> None:
         """A worker answers by a new plan; when all do, the one before is over."""
@@ -164,20 +212,25 @@ class Supervisor:
         journal().info(
             "swapped", **_facts(plan), before=None if before is None else before.champion.version, seconds=took
         )
-        if self._notices is not None:
-            self._notices.serves(plan.champion.version)
         self._note()
 
     def _overdue(self) -> None:
-        if self._next is not None and time.monotonic() - self._told > SWAP:
-            self._take_back(self._next.champion.version, f"the workers did not load it within {SWAP:g} seconds")
+        """A plan takes too long: what is new in it is taken back, and where nothing is, who is late is replaced."""
+        if self._next is None or time.monotonic() - self._told <= SWAP:
+            return
+        if fresh := self._fresh():
+            self._take_back(fresh[0], f"the workers did not load it within {SWAP:g} seconds")
+            return
+        self._told = time.monotonic()
+        for member in self._crew.members:
+            if member is not None and member.plan != self._next.number:
+                journal().error("worker is late", worker=member.pid, plan=self._next.number)
+                self._replace(member)
 
     def _take_back(self, version: int, reason: str) -> None:
-        with self._guard:
-            if self._plan is None or self._next is None:
-                return
-            self._next = None
-            plan = self._follower.undo(self._plan, version, reason)
+        if self._plan is None:
+            return
+        plan = self._follower.undo(self._plan, version, reason)
         self._refused({version: reason})
         self._tell(plan)
 
@@ -189,8 +242,8 @@ class Supervisor:
     # the registry
 
     def _follow(self) -> None:
-        troubled = False
-        while not self._ending.wait(POLL):
+        troubled, pause = False, POLL
+        while not self._ending.wait(pause):
             if self._next is not None:
                 continue
             try:
@@ -203,6 +256,7 @@ class Supervisor:
             if troubled:
                 troubled = False
                 journal().info("registry can be read again")
+            pause = POLL if change.settled else POLL / 5  # a trial may end any moment
             self._change(change)
 
     def _change(self, change: Change) -> None:
@@ -212,6 +266,11 @@ class Supervisor:
             self._refused(change.refused)
         if change.plan is not None:
             self._tell(change.plan)
+        elif change.settled and self._settled != frozenset(self._follower.refused):
+            self._settled = frozenset(self._follower.refused)
+            self._note()
+            if self._notices is not None and self._plan is not None:
+                self._notices.settled(self._settled, {slot.version for slot in self._plan.slots})
 
     def _refused(self, refused: dict[int, str]) -> None:
         kept = None if self._plan is None else self._plan.champion.version
@@ -225,7 +284,7 @@ class Supervisor:
     def _note(self) -> None:
         """Tell the workspace how things are, and the workers what this process has counted."""
         with contextlib.suppress(OSError):
-            (self._shelf / "supervisor.tally").write_bytes(meter.dump(self._tally))
+            meter.leave(self._tally, self._shelf / "supervisor.tally")
         if self._notices is not None:
             state: dict[str, Any] = {"workers": self._crew.pids, **({} if self._plan is None else _facts(self._plan))}
             self._notices.state(self.address, state, self._follower.refused)
@@ -233,6 +292,7 @@ class Supervisor:
     def _end(self) -> None:
         self._ending.set()
         self._socket.close()
+        self._follower.close()
         self._crew.end(PATIENCE)
         if self._plan is not None:
             journal().info("ended")

@@ -37,6 +37,11 @@ class Plan(msgspec.Struct, frozen=True, tag="plan"):
     fallback: str | float | None = None
     aside: tuple[str, ...] = ()
 
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """Every version, the champion first."""
+        return (self.champion, *(() if self.canary is None else (self.canary,)), *self.shadows)
+
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """A worker answers by the plan of this number."""

@@ -1,0 +1,72 @@
+"""Plans are made of what the registry says, and what does not serve leaves the rest of them as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mainspring.registry import Registry, parse_reference
+from mainspring.serve.follower import Change, Follower
+from mainspring.serve.origin import FALLBACK, Registered
+from mainspring.workspace import Workspace
+from tests.serve.live import until
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mainspring.serve.wire import Plan
+
+
+class Flighty(Registered):
+    """An origin that fails once, as a ledger does that is being moved."""
+
+    fails = False
+
+    def digest(self, version: int) -> str:
+        if self.fails:
+            self.fails = False
+            raise RuntimeError("the ledger is gone")
+        return super().digest(version)
+
+
+def versions(plan: Plan) -> list[int]:
+    return [slot.version for slot in plan.slots]
+
+
+def test_what_does_not_serve_leaves_the_rest_in_force(workspace: Path, tmp_path: Path) -> None:
+    def planned() -> Plan:
+        def look() -> Change | None:
+            found = follower.look()
+            return found if found.plan is not None else None
+
+        plan: Plan = until(look, 20).plan
+        return plan
+
+    with Workspace.open(workspace) as place:
+        origin = Flighty(lambda: place, parse_reference("shop"))
+        follower = Follower(origin, name="shop", shelf=tmp_path / "shelf")
+        assert versions(follower.begin()) == [1]
+        place.ledger.states.put(FALLBACK, "shop", {"prediction": "no"})
+        place.ledger.endpoints.set("shop", shadow=[2], reason="for the test")
+        origin.fails = True
+        with pytest.raises(RuntimeError, match="the ledger is gone"):
+            follower.look()
+        before = planned()
+        assert (versions(before), before.fallback) == ([1, 2], "no")
+        Registry(place).promote("shop", 3, override="for the test")
+        wanted = planned()
+        assert (versions(wanted), wanted.fallback) == ([3, 2], "no")
+
+        undone = follower.undo(before, 3, "it does not load")
+        assert undone.number > wanted.number
+        assert (versions(undone), undone.fallback) == ([1, 2], "no")
+        assert follower.look().plan is None, "that is all there can be now"
+        assert follower.refused == {3: "it does not load"}
+        place.ledger.endpoints.set("shop", canary=2, percent=5.0, reason="for the test")
+        canary = planned()
+        assert (versions(canary), canary.percent, canary.fallback) == ([1, 2], 5.0, "no")
+        Registry(place).promote("shop", 1, override="for the test")
+        follower.look()
+        assert follower.refused == {}, "nobody asks for it"
+        follower.close()
