@@ -39,7 +39,8 @@ def rollout(
     """Put a version live step by step, as long as the requirements hold on what it answers; else take it back.
 
     It goes on only when a step was held long enough, enough rows were answered, every must that can be measured is
-    kept, and neither errors nor latency are worse than the champion's. What is surely broken is taken back at once.
+    kept, and neither errors, refusals nor latency are worse than the champion's. What is surely broken is taken back at
+    once.
     Called again while it runs, it goes on with it. Ends with 0 where the version became champion (or where it only
     began, or still runs), with 1 where it was taken back or stopped.
     """
