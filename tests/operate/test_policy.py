@@ -50,6 +50,10 @@ def test_without_new_labels_there_is_nothing_to_learn() -> None:
     assert "no labels have come" in decision.reason
 
 
+def test_what_could_not_be_built_is_not_tried_again_at_once() -> None:
+    assert decide(Policy(), at(3, triggers=MOVED, failing="not yet")) == Decision("hold", "not yet", "drift")
+
+
 def test_labels_are_a_trigger_once_they_are_worth_it() -> None:
     policy = Policy(on=("labels",))
     assert decide(policy, at(3, labelled=99)).action == "hold"

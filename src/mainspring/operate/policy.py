@@ -4,6 +4,7 @@ The rules, in the order they are asked:
 
 1. A champion that went live lately and is surely worse than the one before it on rows labelled since is rolled back.
 2. A retrain needs a trigger, labels that the last retrain did not have, the cooldown to be over, and budget left.
+   One that came to nothing counts for neither; it is tried again with more labels, or after a while.
 3. The last retrain of a budget is kept for a breached requirement: what merely drifts, or is due, may wait.
 """
 
@@ -114,6 +115,7 @@ class Situation:
     last retrain (or since release); ``worth``: so many of them make the trigger ``labels``. ``regret``: by how much
     the previous champion would have been better than the present one on labelled rows since the present one went
     live, None where that cannot be said. ``broken``: words on a column that is broken upstream, empty where none is.
+    ``failing``: why a challenger is not tried to be built again yet, empty where the last one was built.
     """
 
     window: int
@@ -125,6 +127,7 @@ class Situation:
     regret: Estimate | None = None
     began: Done | None = None
     broken: str = ""
+    failing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,8 @@ def decide(policy: Policy, situation: Situation) -> Decision:
         return Decision("hold", f"{situation.broken}: mend it upstream, a retrain would learn the fault", trigger)
     if not situation.labelled:
         return Decision("hold", "no labels have come that the champion has not learned from", trigger)
+    if situation.failing:
+        return Decision("hold", situation.failing, trigger)
     if wait := _cooling(policy, situation):
         return Decision("hold", wait, trigger)
     if broke := _broke(policy, situation, trigger):

@@ -154,7 +154,7 @@ def fall_back(
     )
     with workspace.ledger.together():
         workspace.ledger.states.put(FALLBACK, model, _value(order))
-        _touch(workspace, model, f"falls back to {order.prediction}")
+        look_again(workspace, model, f"falls back to {order.prediction}")
     return order
 
 
@@ -170,14 +170,15 @@ def resume(workspace: Workspace, model: str) -> tuple[str, ...]:
     with workspace.ledger.together():
         lifted = tuple(kind for kind in (PAUSE, FALLBACK) if states.delete(kind, model))
         if FALLBACK in lifted:
-            _touch(workspace, model, "answers by the model again")
+            look_again(workspace, model, "answers by the model again")
     return lifted
 
 
-def _touch(workspace: Workspace, model: str, reason: str) -> None:
-    """Set the traffic rule as it was, so that every endpoint looks again.
+def look_again(workspace: Workspace, model: str, reason: str) -> None:
+    """Set the traffic rule as it was, so that every endpoint looks again at what it is to do.
 
-    A running rollout watches the rule's revision: it goes on from the new one.
+    Part of the transaction that changes what there is to see. A running rollout watches the rule's revision: it goes on
+    from the new one.
     """
     from mainspring.operate.rollout import document
 

@@ -120,6 +120,7 @@ def test_a_turned_relation_is_retrained_on_compared_promoted_and_the_incident_cl
 def test_what_was_broken_upstream_is_set_aside_and_not_learned(bench: Looped) -> None:
     bench.hours(3)
     bench.once()
+    revisions = [bench.workspace.ledger.endpoints.live("world").revision]
     scaled = lambda rows: rows.with_columns(pl.col("a") * 1_000)  # noqa: E731
     bench.hour(200, change=scaled)
     first = bench.once()
@@ -130,10 +131,15 @@ def test_what_was_broken_upstream_is_set_aside_and_not_learned(bench: Looped) ->
     assert state is not None
     assert list(state.value) == ["a"]
     assert bench.actions()[0].startswith("a looks multiplied by 1000")
+    revisions.append(bench.workspace.ledger.endpoints.live("world").revision)
+    bench.once()
+    assert bench.workspace.ledger.endpoints.live("world").revision == revisions[-1], "it is looked at once"
     bench.hour(201)
     again = bench.once()
     assert "a looks as before again" in again.done
     assert bench.acting.aside == {}
+    revisions.append(bench.workspace.ledger.endpoints.live("world").revision)
+    assert revisions == sorted(set(revisions)), "endpoints look again whenever the columns set aside are others"
     for seed in (300, 301, 302):
         bench.hour(seed, turned=True)
     done = bench.once()

@@ -7,8 +7,9 @@ A retrain takes minutes and several transactions, between any two of which the p
 3. it is *registered*: the new version and the document that names it become known together;
 4. it is *done*: the promotion, the entries in the incidents and the document become true together.
 
-Whoever holds the lease next goes on behind the last of these. Everything else the loop does (rolling back, setting a
-column aside, holding) is one transaction.
+Whoever holds the lease next goes on behind the last of these, but not for ever: each try is counted before it begins,
+for what ends the process (memory that runs out) would end every one after it, too. Everything else the loop does
+(rolling back, setting a column aside, holding) is one transaction.
 """
 
 from __future__ import annotations
@@ -35,15 +36,18 @@ REMEMBERED = 200
 class Retrain:
     """A retrain that was made after window number ``window``; ``version`` is 0 where nothing came of it.
 
-    ``live``: its version was promoted, or is on its way.
+    ``live``: its version was promoted, or is on its way. ``champion``: the version that it was to take over from;
+    ``labelled``: labels there were when it was decided.
     """
 
     window: int
     moment: datetime
-    trigger: str
+    trigger: Trigger
     version: int
     live: bool
     outcome: str
+    champion: int = 0
+    labelled: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +55,7 @@ class Intended:
     """A retrain on its way. ``labelled``: labels there were when it was decided; ``fresh``: those new since the last.
 
     ``version`` is 0 until it is registered, ``won`` and ``outcome`` say how it did against version ``champion``.
+    ``attempts``: how often it was begun or gone on with.
     """
 
     id: str
@@ -65,16 +70,21 @@ class Intended:
     version: int = 0
     won: bool = False
     outcome: str = ""
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Version ``version`` took over from ``before`` at that ``moment``, after window number ``since``."""
+    """Version ``version`` took over from ``before`` at that ``moment``, after window number ``since``.
+
+    ``rows``: of so many answers of its own the truth was known when the two were compared last.
+    """
 
     version: int
     before: int
     since: int
     moment: datetime
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,3 +123,14 @@ def write(states: States, model: str, acting: Acting, fence: tuple[str, int]) ->
     del value["revision"]
     state = states.put(KIND, model, value, expected=acting.revision, fence=fence)
     return replace(acting, revision=state.revision)
+
+
+def in_time(acting: Acting, now: datetime) -> Acting:
+    """*acting* with moments that are still to come, for the clock was ahead when they were written, taken as *now*.
+
+    What is to pass since then would otherwise take as long as the clock was ahead.
+    """
+    retrains = tuple(replace(one, moment=min(one.moment, now)) for one in acting.retrains)
+    trial = acting.trial and replace(acting.trial, moment=min(acting.trial.moment, now))
+    compared = acting.compared and min(acting.compared, now)
+    return replace(acting, moment=min(acting.moment, now), retrains=retrains, trial=trial, compared=compared)
