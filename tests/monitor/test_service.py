@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from mainspring.monitor.service import ServiceCounts, service_signals
+from mainspring.monitor.service import ServiceCounts, refused_signal, service_signals
 from mainspring.monitor.service_point import ServicePoint
 
 if TYPE_CHECKING:
@@ -69,6 +69,25 @@ def test_a_request_of_many_rows_counts_once_and_errors_have_no_latency() -> None
     assert counts.metrics["error_rate"].value == pytest.approx(1 / 3)
 
 
+def test_requests_that_are_turned_away_are_saturation_and_not_refused_for_their_data() -> None:
+    counts = ServiceCounts.of(logged([2.0] * 100, status=[200] * 90 + [503] * 6 + [429] * 2 + [422, 500]))
+    assert (counts.shed, counts.failed, counts.refused) == (8, 1, 1)
+    assert counts.metrics["error_rate"].value == pytest.approx(0.09)
+    assert (counts + counts).shed == 16
+    (found,) = [one for one in service_signals([], ServicePoint.of(counts, 60.0), false_alarms=0.01) if one.breached]
+    assert (found.name, found.kind) == ("saturation", "service")
+    assert found.text == (
+        "8.0% of the requests were turned away, for more was asked than could be answered; 0.0% is usual"
+    )
+
+
+def test_a_lull_that_comes_every_day_is_no_stop() -> None:
+    day = [QUIET] * 30 + [replace(QUIET, requests=0, p50=None, p99=None)] * 18
+    stop = replace(QUIET, requests=0, p50=None, p99=None)
+    assert breached(service_signals([*day, *day[:30]], stop, false_alarms=0.01, seasons=(48,))) == set()
+    assert breached(service_signals([*day, *day[:20]], stop, false_alarms=0.01, seasons=(48,))) == {"traffic"}
+
+
 def test_quiet_windows_raise_nothing() -> None:
     draw = np.random.default_rng(5)
     raised: list[str] = []
@@ -89,7 +108,7 @@ def test_quiet_windows_raise_nothing() -> None:
         ({"p50": 52.0, "p99": 60.0}, "latency p50"),
         ({"p99": 90.0}, "latency p99"),
         ({"failed": 30}, "error share"),
-        ({"refused": 300}, "refused share"),
+        ({"shed": 30}, "saturation"),
         ({"requests": 0, "p50": None, "p99": None}, "traffic"),
         ({"requests": 90}, "traffic"),
     ],
@@ -117,6 +136,8 @@ def test_refused_requests_name_the_field_that_they_were_refused_for() -> None:
     counts = ServiceCounts.of(logged([2.0] * 100, status=status, flags=flags))
     assert ServiceCounts.from_dict(json.loads(json.dumps(counts.as_dict()))) == counts
     now = ServicePoint.of(counts, 600.0)
-    (refused,) = [one for one in service_signals([], now, false_alarms=0.01) if one.breached]
+    assert breached(service_signals([], now, false_alarms=0.01)) == set()
+    refused = refused_signal([], now, false_alarms=0.01)
+    assert refused.breached
     assert (refused.kind, refused.column) == ("data quality", "income")
     assert refused.text == "40.0% of the requests were refused, most for income (minimum); 0.0% is usual"

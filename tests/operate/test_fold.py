@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -79,6 +80,34 @@ def test_service_has_its_own_incident() -> None:
     assert plan([case(1, "service")], [alert("service")], 1).opening == ()
 
 
+def test_an_alert_that_names_no_column_stays_with_its_incident_however_long_it_lasts() -> None:
+    refused = alert("data quality")
+    open_: list[Case] = []
+    for window in range(10):
+        drawn = plan(open_, [refused], window)
+        open_ = [one for one, _ in drawn.joining]
+        open_ += [Case.of(1 + window, kind, found, window) for kind, found in drawn.opening]
+    assert [(one.id, one.last) for one in open_] == [(1, 9)]
+
+
+def test_what_labels_told_is_over_when_labels_say_so_and_not_while_none_come() -> None:
+    bad = Case.of(1, "performance", [WORSE], 3)
+    for window in range(4, 20):
+        drawn = plan([bad], [], window, measured=False)
+        (bad,) = drawn.waiting
+        assert drawn.closing == ()
+    (bad,) = plan([bad], [], 20).waiting
+    assert [one.id for one in plan([bad], [], 20).closing] == [1]
+    guessed = replace(WORSE, name="estimated accuracy")
+    assert plan([Case.of(1, "performance", [guessed], 3)], [], 5, measured=False).closing, "no label ends an estimate"
+
+
+def test_what_only_its_finder_can_end_outlasts_quiet_windows() -> None:
+    held = replace(Case.of(1, "data quality", [BROKEN_A], 0), held=True)
+    assert plan([held], [], 50).closing == ()
+    assert plan([held], [BROKEN_A], 50).opening == ()
+
+
 alerts = st.lists(
     st.builds(
         alert,
@@ -104,7 +133,7 @@ def test_no_alert_is_lost_or_told_twice(history: list[list[Signal]]) -> None:
         assert closed <= open_.keys()
         assert not closed & {one.id for one, _ in drawn.joining}
         open_ = {key: one for key, one in open_.items() if key not in closed}
-        open_ |= {one.id: one for one, _ in drawn.joining}
+        open_ |= {one.id: one for one in (*drawn.waiting, *(one for one, _ in drawn.joining))}
         for kind, group in drawn.opening:
             number += 1
             columns = [signal.column for signal in group if signal.column]

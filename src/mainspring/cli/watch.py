@@ -59,6 +59,8 @@ def _print(found: Watched) -> None:
     from mainspring.cli._output import out
 
     console = out()
+    for line in found.service[-SHOWN:]:
+        console.print(f"Service: {line}", markup=False)
     if not found.windows:
         console.print(
             f"No window of {found.model} has ended yet. `mainspring serve {found.model}` fills its log.", markup=False

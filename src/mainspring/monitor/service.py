@@ -1,4 +1,4 @@
-"""How an endpoint serves: latency, errors, refused requests and traffic of a window, beside the windows before.
+"""How an endpoint serves: latency, errors, saturation, refusals and traffic of a window, beside the windows before.
 
 Latencies are counted in cells that grow by two per cent each, so that any quantile is right within one per cent and
 windows add up (C. Masson, J. E. Rim and H. K. Lee, "DDSketch", PVLDB 12, 2019). What is usual is learned from the
@@ -8,7 +8,7 @@ windows before (:mod:`mainspring.monitor.series`); an endpoint that has just beg
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.estimate import Estimate
@@ -35,8 +35,12 @@ _GROWN = {"latency p50": (1.5, 1.0), "latency p99": (2.0, 5.0)}
 _STOPPED = 3
 """After so many windows with traffic, one without is a stop, though no band is known yet."""
 _LESS, _MORE = 0.5, 4.0
+_LULL = math.log(2)
+_SHARES = 50
+"""What share is usual is learned from so many windows before."""
 _TRUSTED = 1_000
 """An endpoint that nobody knows yet is taken for one that has answered so many requests without an error."""
+_SHED = (429, 503)
 _FLOOR = 0.05
 _FASTEST = 1e-3
 
@@ -45,9 +49,10 @@ _FASTEST = 1e-3
 class ServiceCounts:
     """The requests of a window, or of a part of one. ``a + b`` is both together.
 
-    ``failed``: answered with an error of ours (status 500 and above); ``refused``: with one of the client's (400 to
-    499), and ``broken``: which fields these named, each with the rule it broke (``minimum:age``). ``latency``:
-    requests per cell, those that were answered well.
+    ``shed``: turned away because more was asked than could be answered (status 429 and 503); ``failed``: answered with
+    another error of ours (500 and above); ``refused``: with another one of the client's (400 to 499), and ``broken``:
+    which fields these named, each with the rule it broke (``minimum:age``). ``latency``: requests per cell, those that
+    were answered well.
     """
 
     requests: int = 0
@@ -55,6 +60,7 @@ class ServiceCounts:
     refused: int = 0
     latency: Mapping[int, int] = field(default_factory=dict)
     broken: Mapping[str, int] = field(default_factory=dict)
+    shed: int = 0
 
     def __add__(self, other: ServiceCounts) -> ServiceCounts:
         """Both together."""
@@ -68,6 +74,7 @@ class ServiceCounts:
             requests=self.requests + other.requests,
             failed=self.failed + other.failed,
             refused=self.refused + other.refused,
+            shed=self.shed + other.shed,
             latency=latency,
         )
 
@@ -87,6 +94,7 @@ class ServiceCounts:
         first = np.ones(len(times), dtype=bool)
         first[1:] = (times[1:] != times[:-1]) | (latency[1:] != latency[:-1])
         status, latency = status[first], latency[first]
+        shed = np.isin(status, _SHED)
         well = latency[status < 400]
         cells = np.ceil(np.log(np.maximum(well, _FASTEST)) / math.log(GROWTH)).astype(np.int64)
         least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
@@ -100,8 +108,9 @@ class ServiceCounts:
         return cls(
             broken=broken,
             requests=len(status),
-            failed=int(np.count_nonzero(status >= 500)),
-            refused=int(np.count_nonzero((status >= 400) & (status < 500))),
+            failed=int(np.count_nonzero((status >= 500) & ~shed)),
+            refused=int(np.count_nonzero((status >= 400) & (status < 500) & ~shed)),
+            shed=int(np.count_nonzero(shed)),
             latency=dict(zip((found + least).tolist(), each[found].tolist(), strict=True)),
         )
 
@@ -124,15 +133,15 @@ class ServiceCounts:
             found["latency_p50_ms"] = Estimate(self.quantile(0.5), rows=well)
             found["latency_p99_ms"] = Estimate(self.quantile(0.99), rows=well)
         if self.requests:
-            found["error_rate"] = Estimate(self.failed / self.requests, rows=self.requests)
+            found["error_rate"] = Estimate((self.failed + self.shed) / self.requests, rows=self.requests)
         return found
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         latency = [[cell, count] for cell, count in sorted(self.latency.items())]
         return {
-            "requests": self.requests, "failed": self.failed, "refused": self.refused, "latency": latency,
-            "broken": dict(self.broken),
+            "requests": self.requests, "failed": self.failed, "refused": self.refused, "shed": self.shed,
+            "latency": latency, "broken": dict(self.broken),
         }  # fmt: skip
 
     @classmethod
@@ -140,7 +149,7 @@ class ServiceCounts:
         """Read :meth:`as_dict` back."""
         latency = {int(cell): int(count) for cell, count in raw["latency"]}
         counts = {name: raw[name] for name in ("requests", "failed", "refused", "broken")}
-        return cls(**counts, latency=latency)
+        return cls(**counts, latency=latency, shed=raw.get("shed", 0))
 
 
 def service_signals(
@@ -152,44 +161,60 @@ def service_signals(
 ) -> list[Signal]:
     """The service signals of a window, each with its band where one is known.
 
-    *before*: the windows before, oldest first. *false_alarms*: the accepted share of quiet windows that raise any of
-    these. *seasons*: lags in windows after which traffic may repeat itself, such as a day.
+    *before*: the windows before, oldest first, none left out. *false_alarms*: the accepted share of quiet windows that
+    raise any of these. *seasons*: lags in windows after which traffic may repeat itself, such as a day.
     """
     level = false_alarms * SPENT / SIGNALS
+    days, before = before, _lively(before)
+    shed = "turned away, for more was asked than could be answered"
     found = [
-        _share("error share", "service", "answered with an error", before, now, level),
-        _share("refused share", "data quality", "refused because of what they asked", before, now, level),
-        _traffic(before, now, level, seasons),
+        _share("error share", "answered with an error", _parts(before, "failed"), (now.failed, now.requests), level),
+        _share("saturation", shed, _parts(before, "shed"), (now.shed, now.requests), level),
+        _traffic(before, now, level, seasons, days),
     ]
+    # where a silence was left out, windows are not a day apart any more
+    seasons = seasons if len(days) == len(before) else ()
     if now.p50 is not None and now.p99 is not None:
         found.append(_latency("latency p50", now.p50, [one.p50 for one in before], now, level, seasons))
         found.append(_latency("latency p99", now.p99, [one.p99 for one in before], now, level, seasons))
     return found
 
 
-def _share(name: str, kind: Any, words: str, before: Sequence[ServicePoint], now: ServicePoint, level: float) -> Signal:
-    def count(point: ServicePoint) -> int:
-        return point.failed if name == "error share" else point.refused
+def refused_signal(before: Sequence[ServicePoint], now: ServicePoint, *, false_alarms: float) -> Signal:
+    """Whether more requests than usual broke the contract: their data are to blame, not the endpoint."""
+    level = false_alarms * SPENT / SIGNALS
+    words = f"refused, most for {now.blamed} ({now.rule})" if now.blamed else "refused because of what they asked"
+    found = _share("refused share", words, _parts(before, "refused"), (now.refused, now.requests), level)
+    return replace(found, kind="data quality", column=now.blamed or None)
 
-    recent = before[-50:]
+
+def _lively(points: Sequence[ServicePoint]) -> list[ServicePoint]:
+    """The *points* without long silences: of each only the first window is left."""
+    return [
+        one for one, last in zip(points, (None, *points), strict=False) if one.requests or last is None or last.requests
+    ]
+
+
+def _parts(points: Sequence[ServicePoint], name: str) -> list[tuple[int, int]]:
+    """How many of how many requests, window by window."""
+    return [(getattr(one, name), one.requests) for one in points[-_SHARES:]]
+
+
+def _share(name: str, words: str, before: list[tuple[int, int]], now: tuple[int, int], level: float) -> Signal:
     # a window full of errors is no part of what is usual
-    usual = [one for one in recent if not one.requests or count(one) / one.requests <= 0.5] or recent
-    bad, requests = sum(map(count, usual)), sum(one.requests for one in usual) + _TRUSTED
-    share = count(now) / now.requests if now.requests else 0.0
-    chance = bands.share_chance(bad, requests, count(now), now.requests, sides=1)
-    high = bands.share_band(bad, requests, now.requests, level, sides=1)[1]
-    refused = name == "refused share" and bool(now.blamed)
-    if refused:
-        words = f"refused, most for {now.blamed} ({now.rule})"
+    usual = [(bad, requests) for bad, requests in before if not requests or bad / requests <= 0.5] or before
+    bad, requests = sum(one for one, _ in usual), sum(one for _, one in usual) + _TRUSTED
+    count, rows = now
+    share = count / rows if rows else 0.0
+    chance = bands.share_chance(bad, requests, count, rows, sides=1)
     return Signal(
         name=name,
-        kind=kind,
-        column=now.blamed if refused else None,
+        kind="service",
         value=share,
         low=0.0,
-        high=high,
+        high=bands.share_band(bad, requests, rows, level, sides=1)[1],
         breached=chance <= level and share - bad / requests >= SMALLEST_SHARE,
-        rows=now.requests,
+        rows=rows,
         text=f"{share:.1%} of the requests were {words}; {bad / requests:.1%} is usual",
     )
 
@@ -221,10 +246,18 @@ def _latency(
     )
 
 
-def _traffic(before: Sequence[ServicePoint], now: ServicePoint, level: float, seasons: Sequence[int]) -> Signal:
+def _traffic(
+    before: Sequence[ServicePoint],
+    now: ServicePoint,
+    level: float,
+    seasons: Sequence[int],
+    days: Sequence[ServicePoint],
+) -> Signal:
+    """*days*: all points before, none left out."""
     rate = now.rate
     text = f"{_rate(rate)} requests a minute" if now.requests else "no requests came"
-    expected = forecast([_log_rate(one) for one in before], seasons=seasons, floor=_FLOOR)
+    regular = seasons if len(days) == len(before) else ()
+    expected = forecast([_log_rate(one) for one in before], seasons=regular, floor=_FLOOR)
     low = high = None
     breached = False
     if expected is not None:
@@ -235,9 +268,17 @@ def _traffic(before: Sequence[ServicePoint], now: ServicePoint, level: float, se
         text += f", {_rate(usual)} a minute are usual"
     elif not now.requests and len(before) >= _STOPPED:
         breached = all(one.requests >= FEWEST for one in before[-_STOPPED:])
+    if breached and (low is None or rate < low) and any(_was_lull(days, season, now) for season in seasons):
+        breached = False
     return Signal(
         name="traffic", kind="service", value=rate, low=low, high=high, breached=breached, rows=now.requests, text=text
     )
+
+
+def _was_lull(days: Sequence[ServicePoint], season: int, now: ServicePoint) -> bool:
+    """Whether there were no more requests at about this time a season ago."""
+    begin = len(days) - season - 1
+    return begin >= 0 and any(_log_rate(one) <= _log_rate(now) + _LULL for one in days[begin : begin + 3])
 
 
 def _log_rate(point: ServicePoint) -> float:

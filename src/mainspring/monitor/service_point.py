@@ -14,7 +14,7 @@ FEWEST = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePoint:
-    """What is remembered of a window: requests (and how many failed and were refused), its seconds, its latencies.
+    """What is remembered of a window: requests (how many failed, were refused, shed), its seconds, its latencies.
 
     ``blamed``: the field that most of the refused requests were refused for, and ``rule``, which it broke; empty where
     there is none.
@@ -28,6 +28,7 @@ class ServicePoint:
     p99: float | None
     blamed: str = ""
     rule: str = ""
+    shed: int = 0
 
     @classmethod
     def of(cls, counts: ServiceCounts, seconds: float) -> ServicePoint:
@@ -41,10 +42,16 @@ class ServicePoint:
             requests=counts.requests,
             failed=counts.failed,
             refused=counts.refused,
+            shed=counts.shed,
             seconds=seconds,
             p50=counts.quantile(0.5) if well >= FEWEST else None,
             p99=counts.quantile(0.99) if well >= FEWEST else None,
         )
+
+    @classmethod
+    def nothing(cls, seconds: float) -> ServicePoint:
+        """A window of so many *seconds* without a request."""
+        return cls(requests=0, failed=0, refused=0, seconds=seconds, p50=None, p99=None)
 
     @property
     def rate(self) -> float:

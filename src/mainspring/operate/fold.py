@@ -8,7 +8,8 @@ Causes are told apart by when and where they begin:
 * A model that does worse, or says other things than before, is an effect of what began at most :data:`ONSET` windows
   ago; without such a beginning it is a cause of its own, a changed relation between columns and target.
 * An incident is over when no alert of its own kind has come for :data:`QUIET` windows: a model that answers well
-  again is mended, even if its columns still look different from before.
+  again is mended, even if its columns still look different from before. What labels told only labels can end: where
+  they come late, windows that were not measured yet do not count.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ ONSET = 1
 QUIET = 2
 OUTPUTS = frozenset({"prediction", "score"})
 """The names under which a model's own answers are watched."""
+_ESTIMATED = "estimated "
+"""What was not measured with labels is named so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,8 @@ class Case:
     """What folding has to know of an open incident.
 
     ``columns`` it is about; the windows in which it was ``opened`` and in which the ``last`` alert of its own kind
-    came.
+    came. ``unnamed``: one of these named no column. ``measured``: one was measured with labels, and since the last one
+    ``quiet`` windows were measured. ``held``: whatever opened it also ends it, quiet windows do not.
     """
 
     id: int
@@ -42,19 +46,33 @@ class Case:
     opened: int
     last: int
     alerts: int = 0
+    unnamed: bool = False
+    measured: bool = False
+    quiet: int = 0
+    held: bool = False
+
+    @classmethod
+    def of(cls, number: int, kind: Kind, alerts: Sequence[Signal], window: int) -> Case:
+        """The case of a new incident."""
+        empty = cls(id=number, kind=kind, columns=frozenset(), opened=window, last=window)
+        return _joined(empty, tuple(alerts), window)[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``opening``: kind and alerts of each new incident. ``joining``: the case as it becomes, and its new alerts."""
+    """``opening``: kind and alerts of each new incident. ``joining``: the case as it becomes, and its new alerts.
+
+    ``waiting``: cases of which nothing was seen, as they become.
+    """
 
     opening: tuple[tuple[Kind, tuple[Signal, ...]], ...]
     joining: tuple[tuple[Case, tuple[Signal, ...]], ...]
     closing: tuple[Case, ...]
+    waiting: tuple[Case, ...] = ()
 
 
-def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int) -> Plan:
-    """Fold the *alerts* of *window* into the open *cases*."""
+def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int, *, measured: bool = True) -> Plan:
+    """Fold the *alerts* of *window* into the open *cases*; *measured*: its labels were there, and were not before."""
     groups: dict[int, tuple[Case, list[Signal]]] = {case.id: (case, []) for case in cases}
     fresh: dict[Kind, list[Signal]] = {}
     broken = {alert.column for alert in alerts if alert.kind == "data quality"}
@@ -73,15 +91,32 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int) -> Plan:
     if "drift" in fresh and (young := _young(cases, ("drift", "performance"), window)) is not None:
         groups[young.id][1].extend(fresh.pop("drift"))
     _place_effects(effects, groups, fresh, window)
-    joining = [_joined(case, tuple(found), window) for case, found in groups.values() if found]
-    now = {case.id: case for case, _ in joining}
-    closing = [case for case in cases if window - now.get(case.id, case).last >= QUIET]
-    over = {case.id for case in closing}
+    after = [(_after(case, tuple(found), window, measured=measured), tuple(found)) for case, found in groups.values()]
+    going = [(case, found) for case, found in after if not _is_over(case, window)]
+    left = {case.id for case, _ in going}
     return Plan(
-        tuple((kind, tuple(found)) for kind, found in fresh.items()),
-        tuple(one for one in joining if one[0].id not in over),
-        tuple(closing),
+        opening=tuple((kind, tuple(found)) for kind, found in fresh.items()),
+        joining=tuple((case, found) for case, found in going if found),
+        closing=tuple(case for case in cases if case.id not in left),
+        waiting=tuple(case for case, found in going if not found),
     )
+
+
+def _after(case: Case, found: tuple[Signal, ...], window: int, *, measured: bool) -> Case:
+    """The *case* when *window* is over."""
+    if found:
+        case, own = _joined(case, found, window)
+        if own:
+            return case
+    return replace(case, quiet=case.quiet + measured)
+
+
+def _is_over(case: Case, window: int) -> bool:
+    if case.held:
+        return False
+    if case.measured and case.kind == "performance":
+        return case.quiet >= QUIET
+    return window - case.last >= QUIET
 
 
 def _is_effect(alert: Signal) -> bool:
@@ -99,7 +134,8 @@ def _home_of_column(cases: Sequence[Case], alert: Signal, window: int) -> Case |
     if alert.kind == "service":
         return next((case for case in cases if case.kind == "service"), None)
     if alert.kind == "data quality":
-        return _young(cases, ("data quality",), window)
+        lasting = (case for case in cases if case.kind == "data quality" and case.unnamed and alert.column is None)
+        return next(lasting, None) or _young(cases, ("data quality",), window)
     return None
 
 
@@ -134,19 +170,25 @@ def _place_effects(
         fresh["performance" if worse else "drift"] = effects
 
 
-def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, tuple[Signal, ...]]:
+def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, bool]:
+    """The *case* with what was *found* of it, and whether that keeps it open."""
     kind = case.kind
     if kind == "drift" and any(alert.kind == "performance" for alert in found):
         kind = "performance"
-    columns = case.columns | columns_of(found)
-    own = any(_belongs(alert, kind) for alert in found)
-    last = window if own else case.last
-    return replace(case, kind=kind, columns=columns, last=last, alerts=case.alerts + len(found)), found
+    own = [alert for alert in found if alert.kind == kind]
+    joined = replace(
+        case,
+        kind=kind,
+        columns=case.columns | columns_of(found),
+        alerts=case.alerts + len(found),
+        unnamed=case.unnamed or any(alert.column is None for alert in own),
+        measured=case.measured or any(alert.kind == "performance" and not _is_estimate(alert) for alert in own),
+    )
+    return (replace(joined, last=max(window, case.last), quiet=0) if own else joined), bool(own)
 
 
-def _belongs(alert: Signal, kind: Kind) -> bool:
-    """Whether an alert keeps an incident of *kind* open."""
-    return alert.kind == kind
+def _is_estimate(alert: Signal) -> bool:
+    return alert.name.startswith(_ESTIMATED)
 
 
 def columns_of(alerts: Sequence[Signal]) -> frozenset[str]:

@@ -23,12 +23,16 @@ NAMED_SIGNALS = 12
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be written after a window: incidents to open and to add to, with what explains them, and to close."""
+    """What is to be written after a window: incidents to open and to add to, with what explains them, and to close.
+
+    ``waiting``: cases of which nothing was seen. Nothing is written of them, but they become another.
+    """
 
     window: int
     opening: tuple[tuple[Kind, tuple[Signal, ...], Diagnosis], ...]
     joining: tuple[tuple[Case, tuple[Signal, ...], Diagnosis | None], ...]
     closing: tuple[Case, ...]
+    waiting: tuple[Case, ...] = ()
 
 
 class Desk:
@@ -52,13 +56,20 @@ class Desk:
         """Fold the *alerts* of *window*, called *where* by people. Gives the incidents opened by it."""
         return self.keep(self.draw(window, alerts, lambda: evidence), where=where)
 
-    def draw(self, window: int, alerts: Sequence[Signal], evidence: Callable[[], Evidence | None]) -> Draft:
+    def draw(
+        self,
+        window: int,
+        alerts: Sequence[Signal],
+        evidence: Callable[[], Evidence | None],
+        *,
+        measured: bool = True,
+    ) -> Draft:
         """Fold the *alerts* of *window* and explain them, without writing anything.
 
         *evidence* is asked for only where there is something to explain; where it is None the alerts speak for
-        themselves.
+        themselves. *measured*: whether the window's labels were there, and were not before.
         """
-        drawn = plan(self.open, alerts, window)
+        drawn = plan(self.open, alerts, window, measured=measured)
         over = {case.id for case in drawn.closing}
         cases = {**self._cases, **{case.id: case for case, _ in drawn.joining}}
         # what began too long ago to be of one cause with what begins now
@@ -74,12 +85,14 @@ class Desk:
             again = case.kind != self._cases[case.id].kind
             joining.append((case, found, _explained(case.kind, found, evidence, frozenset()) if again else None))
         opening = [(kind, found, _explained(kind, found, evidence, told)) for kind, found in drawn.opening]
-        return Draft(window, tuple(opening), tuple(joining), drawn.closing)
+        return Draft(window, tuple(opening), tuple(joining), drawn.closing, drawn.waiting)
 
     def keep(self, draft: Draft, *, where: str = "") -> tuple[Incident, ...]:
         """Write a *draft* down. Gives the incidents opened by it."""
+        for case in draft.waiting:
+            self._cases[case.id] = case
         for case in draft.closing:
-            self._close(case)
+            self.close(case)
         for case, found, told in draft.joining:
             self._join(case, found, told, where)
         return tuple(self._opened(draft.window, kind, found, told, where) for kind, found, told in draft.opening)
@@ -95,6 +108,11 @@ class Desk:
             if not (action == "hold" and said):
                 self.port.update(case.id, action=action, at=now)
             self.port.append(case.id, kind="action", text=text, data={"action": action}, at=now)
+
+    def close(self, case: Case, text: str = "nothing of it was seen in the last windows") -> None:
+        """Close the incident of *case*."""
+        self.port.close(case.id, text=text, at=self._clock.now())
+        del self._cases[case.id]
 
     def finish(self, text: str) -> None:
         """Add a last note to what is still open."""
@@ -114,8 +132,7 @@ class Desk:
             model=self._model, kind=kind, summary=told.summary, suspects=told.suspects, details=details, at=now
         )
         self._signals(made.id, found, where)
-        case = Case(id=made.id, kind=kind, columns=columns_of(found), opened=window, last=window, alerts=len(found))
-        self._cases[made.id] = case
+        self._cases[made.id] = Case.of(made.id, kind, found, window)
         return made
 
     def _join(self, case: Case, found: tuple[Signal, ...], told: Diagnosis | None, where: str) -> None:
@@ -140,11 +157,6 @@ class Desk:
         more = len(found) - len(texts)
         text = f"{where}: " * bool(where) + "; ".join(texts) + (f"; and {more} more" if more else "")
         self.port.append(number, kind="signal", text=text, data={"alerts": len(found)}, at=self._clock.now())
-
-    def _close(self, case: Case) -> None:
-        quiet = "nothing of it was seen in the last windows"
-        self.port.close(case.id, text=quiet, at=self._clock.now())
-        del self._cases[case.id]
 
 
 def _explained(

@@ -108,23 +108,66 @@ def test_latency_errors_and_silence_are_service_incidents_and_requirements(tmp_p
     bench.hours(10, labelled=False)
     assert bench.watch().opened == ()
     bench.hours(1, latency=60.0, labelled=False)
-    (slow,) = bench.watch().opened
+    found = bench.watch()
+    (slow,) = found.opened
     assert (slow.kind, slow.severity) == ("service", "critical")
     assert slow.summary.startswith("Latency p50 is ")
-    assert "latency_p99_ms at most 20 was not kept" in slow.summary
+    told = [one.text for one in bench.workspace.ledger.incidents.get(slow.id).events if one.kind == "signal"]
+    assert told[0].startswith("2026-03-02 22:00: "), "by the first five minutes and not by the hour"
+    assert "latency_p99_ms at most 20 was not kept" in told[-1]
+    assert len(found.service) == 12
     records = budget.records(bench.workspace.ledger.states, "world")
     assert [one.verdicts[0].result for one in records] == ["pass"] * 10 + ["fail"]
     bench.hours(2, seed=400, labelled=False)
     assert bench.watch().incidents == (), "two quiet windows close it"
     bench.hours(1, seed=500, failed=40, labelled=False)
     (failing,) = bench.watch().opened
-    assert "10.0% of the requests were answered with an error" in failing.summary
+    assert "97.6% of the requests were answered with an error" in failing.summary
     bench.hours(2, seed=600, labelled=False)
     bench.watch()
     bench.at += 2 * HOUR
     silent = bench.watch()
     assert [one.rows for one in silent.judged] == [0, 0]
-    assert [one.summary for one in silent.opened] == ["No requests came, 6.67 a minute are usual."]
+    assert [one.summary.split(",")[0] for one in silent.opened] == ["No requests came"]
+    bench.at += timedelta(days=3)
+    assert bench.watch().opened == (), "one stop is one incident however long it lasts"
+    bench.hours(1, seed=700, labelled=False)
+    back = bench.watch()
+    assert (back.opened, back.incidents) == ((), ())
+    bench.close()
+
+
+def test_an_outage_of_the_night_is_told_in_the_night_and_not_again_by_the_day(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, more='[monitor]\nwindow = "1d"')
+    bench.hours(6, labelled=False)
+    bench.watch()
+    assert bench.workspace.ledger.incidents.search() == ()
+    bench.serve(world(ROWS, seed=3), failed=ROWS)
+    (opened,) = bench.watch().opened
+    assert "100.0% of the requests were answered with an error" in opened.summary
+    bench.hours(4, seed=300, labelled=False)
+    assert bench.watch().incidents == ()
+    bench.at += timedelta(days=1)
+    found = bench.watch()
+    assert [one.rows for one in found.judged] == [10 * ROWS]
+    assert [one.kind for one in found.opened] == ["service"], "that there is no more traffic"
+    bench.close()
+
+
+def test_a_stop_is_told_though_windows_are_cut_by_rows(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, more="[monitor]\nwindow = 1000")
+    bench.hours(2, labelled=False)
+    assert bench.watch().opened == ()
+    bench.at += timedelta(minutes=10)
+    stopped = bench.watch()
+    assert [one.kind for one in stopped.opened] == ["service"]
+    assert stopped.judged == ()
+    assert stopped.service[0].startswith("2026-03-02 14:00  no requests came, ")
+    assert bench.watch().service == ()
+    bench.at += timedelta(hours=5)
+    assert bench.watch().incidents == (stopped.opened[0].id,)
+    bench.hours(1, seed=200, labelled=False)
+    assert bench.watch().incidents == ()
     bench.close()
 
 

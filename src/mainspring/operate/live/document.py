@@ -1,11 +1,12 @@
 """What the watch remembers, as documents of the ledger's states.
 
-==========  ===============================  ==================================================================
-kind        key                              value
-==========  ===============================  ==================================================================
-``watch``   ``<model>``                      `Memory`: how far the log was judged, open incidents, what is usual
-``window``  ``<model>/<start of the window>``  `Judged`: what was found in one window, and where its counts lie
-==========  ===============================  ==================================================================
+===========  =================================  ================================================================
+kind         key                                value
+===========  =================================  ================================================================
+``watch``    ``<model>``                        `Memory`: how far the log was judged, open incidents, what is usual
+``window``   ``<model>/<start of the window>``  `Judged`: what was found in one window, and where its counts lie
+``service``  ``<model>``                        `Service`: the same as `Memory`, of how the endpoint serves
+===========  =================================  ================================================================
 
 A window's document, the memory after it and the incidents it opened or added to are written in one transaction: a
 window is judged wholly or not at all, wherever the process is killed.
@@ -14,8 +15,8 @@ window is judged wholly or not at all, wherever the process is killed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime  # noqa: TC003  # documents are read by their types
-from typing import TYPE_CHECKING, Any
+from datetime import datetime  # documents are read by their types
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -27,10 +28,13 @@ from mainspring.operate.live.windows import LiveWindow, stamp
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mainspring.ledger.ports.states import States
+    from mainspring.ledger.ports.states import State, States
+
+Span: TypeAlias = tuple[datetime, datetime]
 
 WATCH = "watch"
 WINDOW = "window"
+SERVICE = "service"
 FORMAT = 1
 RECENT = 64
 """So many windows are remembered by their place in time."""
@@ -69,10 +73,11 @@ class Judged:
     """One judged window.
 
     ``index`` counts windows with rows; an empty one has that of the window before. ``version`` answered most of its
-    rows, 0 where there were none. ``logged`` and ``labels``: rows of the segments that it was judged from, by which a
-    change is noticed. ``labelled``: of its rows, as far as a sample tells. ``alerts``: in words. ``told``: the names of
-    the performance signals that were folded already. ``streamed``: its losses are in the loss stream. ``counts``: the
-    digest of its counts in the store, empty where nothing was counted.
+    rows, 0 where there were none. ``labelled``: of its rows, as far as a sample tells; ``waiting``: so many labels came
+    since, too few to judge it again. ``unread``: why it cannot be judged, empty where it was. ``alerts``: in words.
+    ``told``: the names of the performance signals that were folded already. ``streamed``: its losses are in the loss
+    stream. ``counts``: the digest of its counts in the store, empty where nothing was counted or no label can come any
+    more. ``revision`` is that of the document.
     """
 
     start: datetime
@@ -80,10 +85,10 @@ class Judged:
     index: int
     version: int
     rows: int
-    logged: int
-    labels: int
     judged: datetime
     labelled: int = 0
+    waiting: int = 0
+    unread: str = ""
     values: dict[str, float | None] = field(default_factory=dict)
     estimated: dict[str, float | None] = field(default_factory=dict)
     service: ServicePoint | None = None
@@ -91,6 +96,7 @@ class Judged:
     told: tuple[str, ...] = ()
     streamed: bool = False
     counts: str = ""
+    revision: int = 0
 
     @property
     def window(self) -> LiveWindow:
@@ -107,7 +113,8 @@ class Memory:
     ``longest``: the longest window, in seconds. ``faults``: the state of the tracker of broken columns. ``stream``: of
     the loss stream of version ``streaming``. ``asked``: how often something was asked for; ``asking``: the last ones.
     ``answers``: how version ``answering`` answers (a reference of its first window), for a version whose bundle tells
-    that of its like only. ``revision`` is that of the document, 0 where there is none yet.
+    that of its like only. ``broken``: when each column was broken, however long ago. ``tidied``: the counts of windows
+    that began before then are not kept any more. ``revision`` is that of the document, 0 where there is none yet.
     """
 
     seen: int = 0
@@ -126,47 +133,89 @@ class Memory:
     recent: tuple[Place, ...] = ()
     asked: int = 0
     asking: tuple[Asking, ...] = ()
+    broken: dict[str, tuple[Span, ...]] = field(default_factory=dict)
+    tidied: datetime | None = None
     format: int = FORMAT
+    revision: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """What the watch knows of how the endpoint serves, after the last of the short windows that this is judged by.
+
+    ``next``: where the next one begins, None before the first. ``index`` counts them; ``silent`` of the last were
+    without a request, and those that were passed over after these. ``points``: the last ones, none left out.
+    ``alarmed``: the end of the last one that raised an alarm. ``unread``: the open incident of a log that cannot be
+    judged, 0 where it can.
+    """
+
+    next: datetime | None = None
+    index: int = -1
+    silent: int = 0
+    points: tuple[ServicePoint, ...] = ()
+    cases: tuple[Case, ...] = ()
+    alarmed: datetime | None = None
+    unread: int = 0
     revision: int = 0
 
 
 def remembered(states: States, model: str) -> Memory:
     """The memory of *model*; a fresh one where nothing was judged yet."""
     state = states.get(WATCH, model)
-    return Memory() if state is None else msgspec.convert({**state.value, "revision": state.revision}, Memory)
+    return Memory() if state is None else _read(state, Memory)
 
 
 def remember(states: States, model: str, memory: Memory) -> Memory:
     """Write the *memory* down. Raises Refused where somebody else did since it was read."""
-    value = msgspec.to_builtins(memory)
-    del value["revision"]
-    state = states.put(WATCH, model, value, expected=memory.revision)
+    state = states.put(WATCH, model, _value(memory), expected=memory.revision)
     return replace(memory, revision=state.revision)
+
+
+def served(states: States, model: str) -> Service:
+    """What is known of how the endpoint of *model* serves."""
+    state = states.get(SERVICE, model)
+    return Service() if state is None else _read(state, Service)
+
+
+def serve(states: States, model: str, service: Service) -> Service:
+    """Write it down. Raises Refused where somebody else did since it was read."""
+    state = states.put(SERVICE, model, _value(service), expected=service.revision)
+    return replace(service, revision=state.revision)
 
 
 def judged(states: States, model: str, window: LiveWindow) -> Judged | None:
     """What was found in *window*."""
     state = states.get(WINDOW, f"{model}/{window.key}")
-    return None if state is None else msgspec.convert(state.value, Judged)
+    return None if state is None else _read(state, Judged)
 
 
 def keep(states: States, model: str, found: Judged) -> None:
-    """Write down what was found in a window."""
-    states.put(WINDOW, f"{model}/{found.window.key}", msgspec.to_builtins(found))
+    """Write down what was found in a window. Raises Refused where somebody else did since it was read."""
+    states.put(WINDOW, f"{model}/{found.window.key}", _value(found), expected=found.revision)
 
 
 def between(states: States, model: str, first: datetime, last: datetime) -> Iterator[Judged]:
-    """The judged windows that begin between two times, in order."""
-    low, high = stamp(first), stamp(last)
-    alike = 0
-    while alike < len(low) and low[alike] == high[alike]:
-        alike += 1
-    for state in states.search(WINDOW, f"{model}/{low[:alike]}"):
-        if low <= state.key.rpartition("/")[2] <= high:
-            yield msgspec.convert(state.value, Judged)
+    """The judged windows that begin between two times, both included, in order."""
+    head = f"{model}/"
+    # no stamp begins with another one: whatever comes after the last begins later
+    for state in states.search(WINDOW, head, since=f"{head}{stamp(first)}", until=f"{head}{stamp(last)}~"):
+        yield _read(state, Judged)
 
 
 def counts(states: States) -> frozenset[str]:
     """The digests of all windows' counts: what a sweep of the store is to leave."""
     found = (str(state.value.get("counts", "")) for state in states.search(WINDOW))
     return frozenset(digest for digest in found if digest)
+
+
+_Document = TypeVar("_Document", Memory, Service, Judged)
+
+
+def _read(state: State, kind: type[_Document]) -> _Document:
+    return msgspec.convert({**state.value, "revision": state.revision}, kind)
+
+
+def _value(document: Memory | Service | Judged) -> dict[str, Any]:
+    value: dict[str, Any] = msgspec.to_builtins(document)
+    del value["revision"]
+    return value

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import polars as pl
@@ -15,32 +14,47 @@ from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.requirements import verdicts
 from mainspring.monitor.profile import Reference
-from mainspring.monitor.service import KEPT, service_signals
+from mainspring.monitor.service import KEPT, refused_signal, service_signals
 from mainspring.monitor.service_point import ServicePoint
 from mainspring.monitor.signals import MOSTLY_LABELLED, Counted, Judgement, Signal, judge_counted
 from mainspring.monitor.stream import LossStream
 from mainspring.operate import budget
-from mainspring.operate.contest import surely_fails
 from mainspring.operate.diagnosis import Evidence, unit_change
 from mainspring.operate.fault import COMPARED, Tracker
 from mainspring.operate.fold import OUTPUTS, QUIET
 from mainspring.operate.history import Stretch
-from mainspring.operate.incident import Desk
-from mainspring.operate.live import document
+from mainspring.operate.live import document, measured, service
 from mainspring.operate.live.champions import Champions, headline
+from mainspring.operate.live.damage import is_damaged
+from mainspring.operate.live.desk import desk_of
 from mainspring.operate.live.document import ASKING, RECENT, Asking, Judged, Memory, Place
-from mainspring.operate.live.rows import ANSWERS, SAMPLE, Gathered, LoggedRows, clean, said_in, thinned, told
+from mainspring.operate.live.measured import values
+from mainspring.operate.live.news import merged
+from mainspring.operate.live.rows import (
+    ANSWERS,
+    SAMPLE,
+    Gathered,
+    LoggedRows,
+    clean,
+    of_version,
+    said_in,
+    thinned,
+    told,
+)
+from mainspring.operate.live.windows import stamp
 from mainspring.operate.trigger import moved, triggers
+from mainspring.serve.log import merge
 from mainspring.serve.log.read import FOREIGN, SLACK, TOLERANCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from mainspring.contract import Contract, Verdict
     from mainspring.core.predictions import Predictions
     from mainspring.ledger.ports import Incident, Segment
     from mainspring.operate.champion import Champion
     from mainspring.operate.live.champions import Known
+    from mainspring.operate.live.news import Touched
     from mainspring.operate.live.watch import Found
     from mainspring.operate.live.windows import LiveWindow
     from mainspring.workspace import Workspace
@@ -49,6 +63,10 @@ BEFORE = 4
 """A window is explained beside so many before it."""
 FEWEST_LATE = 30
 """When labels are due, so many of them are enough to speak."""
+GROWTH = 0.1
+"""A window is judged again when its labels have grown by this share, ..."""
+AT_LEAST = timedelta(days=1)
+"""... and for fewer when it was judged last so long ago."""
 _SEASONS = (timedelta(days=1), timedelta(weeks=1))
 
 
@@ -74,21 +92,20 @@ class Judge:
         self._model = contract.project.name
         self._champions = Champions(workspace, self._model)
         self.rows = LoggedRows(workspace, self._model, contract)
+        self.blind = ""
+        """Why labels cannot be read, where that is so."""
 
     def new(self, memory: Memory, window: LiveWindow, found: Found) -> Memory:
         """Judge a window that has just ended. Raises Refused where somebody else wrote since *memory* was read."""
         if memory.next is not None and memory.next > window.start:
             return memory  # somebody else has judged it meanwhile
         known, gathered = self._gathered(memory, window)
-        logged, labels = self.rows.sums(window)
         point = ServicePoint.of(gathered.service, window.seconds)
         quiet_end = memory.points and not memory.points[-1].requests and not point.requests
-        alerts = service_signals(
-            memory.points, point, false_alarms=self._contract.monitor.false_alarms / 2, seasons=self._seasons(window)
-        )
+        alerts = self._service(memory, window, point)
         judged = Judged(
-            start=window.start, end=window.end, index=memory.index, version=0, rows=gathered.rows, logged=logged,
-            labels=labels, judged=self._workspace.clock.now(), service=point,
+            start=window.start, end=window.end, index=memory.index, version=0, rows=gathered.rows,
+            judged=self._workspace.clock.now(), service=point,
         )  # fmt: skip
         after = replace(
             memory,
@@ -104,18 +121,18 @@ class Judge:
         looked, stream = self._looked(memory, window, known, gathered)
         champion = looked.champion
         held = self._verdicts(looked, gathered)
-        alerts = [*alerts, *_unkept(held), *_broken(held)]
+        alerts = [*alerts, *measured.unkept(held), *measured.broken(held)]
         breaches = [*looked.judgement.breaches, *(one for one in alerts if one.breached)]
         present = champion.version == self._champions.now
         breaches = [one for one in breaches if present or not _about_answers(one)]
-        asked = triggers(breaches, held, champion.importance) if present else {}
+        asked = triggers(breaches, measured.telling(held), champion.importance) if present else {}
         judged = replace(
             judged,
             index=index,
             version=champion.version,
             labelled=looked.labelled,
-            values=_values(looked.judgement.realised),
-            estimated=_values(looked.judgement.estimated),
+            values=values(looked.judgement.realised),
+            estimated=values(looked.judgement.estimated),
             alerts=tuple(one.text for one in breaches),
             told=tuple(map(_name, breaches)),
             streamed=stream is not None,
@@ -138,55 +155,73 @@ class Judge:
             said = Reference.fit(said_in(clean(gathered.answers), champion.baseline))
             after = replace(after, answers=said.as_dict(), answering=champion.version)
         after, broken = self._faults(after, looked, known)
-        return self._commit(after, judged, breaches, found, looked=looked, verdicts=held, broken=broken, known=known)
+        return self._commit(
+            after, judged, breaches, found, looked=looked, verdicts=held, broken=broken, known=known,
+            measured=stream is not None,
+        )  # fmt: skip
 
-    def again(self, memory: Memory, judged: Judged, found: Found) -> Memory:
+    def again(self, memory: Memory, touched: Touched, found: Found) -> Memory:
         """Judge a window again, whose rows or labels may have changed."""
-        window = judged.window
-        logged, labels = self.rows.sums(window)
+        window = touched.judged.window
         before = document.judged(self._ledger.states, self._model, window)
-        if before is None:
+        if before is None or before.unread:
             return memory
-        judged = before
-        late_rows = logged > judged.logged
-        if not judged.version and not late_rows:
-            return memory
-        counted = None if late_rows else self._counts(judged.counts)
+        judged = replace(before, waiting=before.waiting + touched.labels)
+        if touched.rows:
+            known, late = self._gathered(memory, window)
+            if late.rows > before.rows:
+                looked, stream = self._looked(memory, window, known, late, entered=before.streamed)
+                return self._rejudged(memory, judged, known, looked, late, stream, found, late_rows=True)
+        if not before.version or not self._is_worth(memory, judged):
+            return memory if judged == before else self._noted(memory, judged)
+        judged, said = replace(judged, waiting=0, judged=self._workspace.clock.now()), self.rows.answers(window)
+        if said.height < before.rows:
+            # the others are too old by now to be in the log: what was found of all of them stands
+            return self._noted(memory, judged)
+        counted = self._counts(before.counts)
+        gathered = None
+        known = self._known(memory, before.version)
         if counted is None:
             known, gathered = self._gathered(memory, window)
-        else:
-            known = self._known(memory, judged.version)
-            gathered = None
-        if gathered is not None and not gathered.rows:
-            return self._noted(memory, replace(judged, logged=logged, labels=labels))
-        looked, stream = self._looked(memory, window, known, gathered, counted=counted, entered=judged.streamed)
-        if gathered is None and (looked.labelled, _values(looked.judgement.realised)) == (
-            judged.labelled,
-            judged.values,
-        ):
-            return self._noted(memory, replace(judged, labels=labels))
-        champion = looked.champion
-        held = self._verdicts(looked, gathered, judged=judged)
-        fresh = self._news(memory, judged, looked, held, late_rows=late_rows)
-        present = champion.version == self._champions.now
-        asked = (
-            triggers(fresh, held if memory.index - judged.index < QUIET else (), champion.importance) if present else {}
+        looked, stream = self._looked(
+            memory, window, known, gathered, counted=counted, said=said, entered=before.streamed
         )
-        rows = judged.rows if gathered is None else gathered.rows
+        if (looked.labelled, values(looked.judgement.realised)) == (before.labelled, before.values):
+            return self._noted(memory, judged)
+        return self._rejudged(memory, judged, known, looked, gathered, stream, found, late_rows=False)
+
+    def _rejudged(
+        self,
+        memory: Memory,
+        before: Judged,
+        known: Known,
+        looked: _Looked,
+        gathered: Gathered | None,
+        stream: LossStream | None,
+        found: Found,
+        *,
+        late_rows: bool,
+    ) -> Memory:
+        """Tell what a window shows now and did not before."""
+        champion = looked.champion
+        held = self._verdicts(looked, gathered, judged=before)
+        fresh = self._news(memory, before, looked, held, late_rows=late_rows)
+        present = champion.version == self._champions.now
+        telling = measured.telling(held) if memory.index - before.index < QUIET else ()
+        asked = triggers(fresh, telling, champion.importance) if present else {}
         judged = replace(
-            judged,
+            before,
             version=champion.version,
-            rows=rows,
-            logged=logged,
-            labels=labels,
+            rows=before.rows if gathered is None else gathered.rows,
             labelled=looked.labelled,
+            waiting=0,
             judged=self._workspace.clock.now(),
-            values=_values(looked.judgement.realised),
-            estimated=_values(looked.judgement.estimated),
-            alerts=(*judged.alerts, *(one.text for one in fresh)),
-            told=(*judged.told, *map(_name, fresh)),
-            streamed=judged.streamed or stream is not None,
-            counts=judged.counts if gathered is None or gathered.counted is None else self._put(gathered.counted),
+            values=values(looked.judgement.realised),
+            estimated=values(looked.judgement.estimated),
+            alerts=(*before.alerts, *(one.text for one in fresh)),
+            told=(*before.told, *map(_name, fresh)),
+            streamed=before.streamed or stream is not None,
+            counts=before.counts if gathered is None or gathered.counted is None else self._put(gathered.counted),
         )
         after = replace(memory, labelled=memory.labelled + looked.labelled - before.labelled)
         if asked:
@@ -194,30 +229,17 @@ class Judge:
             after = replace(after, asked=made.number, asking=(*memory.asking, made)[-ASKING:])
         if stream is not None:
             after = replace(after, stream=stream.as_dict(), streaming=champion.version)
-        return self._commit(after, judged, fresh, found, looked=looked, verdicts=held, known=known, late=True)
-
-    def note(self, memory: Memory, alerts: Sequence[Signal], *, where: str) -> tuple[Incident, ...]:
-        """Fold *alerts* that are of no window. Gives the incidents opened by them."""
-        desk = self._desk(memory)
-        draft = desk.draw(max(memory.index, 0), alerts, lambda: None)
-        with self._ledger.together():
-            opened = desk.keep(draft, where=where)
-            document.remember(self._ledger.states, self._model, replace(memory, cases=desk.open))
-        return opened
-
-    def touched(self, memory: Memory, news: Sequence[Segment]) -> Iterator[Judged]:
-        """The judged windows in which rows or labels of the segments *news* may lie, in order."""
-        spans = [(one.start, one.end) for one in news if one.kind == "predictions"]
-        for one in news:
-            if one.kind == "labels":
-                spans += self._about(one, memory)
-        if not spans:
-            return
-        first = min(start for start, _ in spans) - timedelta(seconds=memory.longest)
-        last = max(end for _, end in spans)
-        for judged in document.between(self._ledger.states, self._model, first, last):
-            if any(judged.window.overlaps(start, end) for start, end in spans):
-                yield judged
+        return self._commit(
+            after,
+            judged,
+            fresh,
+            found,
+            looked=looked,
+            verdicts=held,
+            known=known,
+            late=True,
+            measured=stream is not None,
+        )
 
     def settle(self, memory: Memory, news: Sequence[Segment]) -> Memory:
         """Remember that the segments *news* have been looked at."""
@@ -225,6 +247,30 @@ class Judge:
         if seen <= memory.seen:
             return memory
         return document.remember(self._ledger.states, self._model, replace(memory, seen=seen))
+
+    def tidied(self, memory: Memory) -> Memory:
+        """Forget what is of no more use: counts of windows whose labels are there, documents older than the log."""
+        states, now = self._ledger.states, self._workspace.clock.now()
+        delay, head = self._contract.monitor.label_delay, f"{self._model}/"
+        limit = now - TOLERANCE - (delay if isinstance(delay, timedelta) else timedelta())
+        since = memory.tidied or FOREIGN
+        kept = merge.kept(self._workspace, self._model)
+        old = list(document.between(states, self._model, since, limit))
+        # what was judged long after its time is kept as long as if it had been judged in time
+        limit = next((one.start for one in old if one.judged >= limit), limit)
+        counted = [one for one in old if one.counts and one.start < limit]
+        with self._ledger.together():
+            for one in counted:
+                document.keep(states, self._model, replace(one, counts=""))
+            if kept is not None:
+                until = stamp(now - kept - timedelta(seconds=memory.longest))
+                for state in states.search(document.WINDOW, head, until=f"{head}{until}", limit=1_000):
+                    states.delete(document.WINDOW, state.key)
+            if limit > since:
+                memory = document.remember(states, self._model, replace(memory, tidied=limit))
+        for one in counted:  # where labels come all the same, they are made again
+            self._workspace.store.delete(one.counts)
+        return memory
 
     def _known(self, memory: Memory, version: int) -> Known:
         """A version, with its own answers to compare with as soon as they are known."""
@@ -240,7 +286,13 @@ class Judge:
             version = self._champions.registry.versions(self._model)[0].version
         labels = self._has_labels(window)
         known = self._known(memory, version)
-        gathered = self.rows.gather(window, known.champion, labels=labels)
+        try:
+            gathered = self.rows.gather(window, known.champion, labels=labels)
+        except (StoreError, NotFound) as error:
+            if not labels or is_damaged(self._workspace, self._model, window):
+                raise
+            labels, self.blind = False, str(error)
+            gathered = self.rows.gather(window, known.champion, labels=labels)
         most = max(gathered.versions, key=lambda one: (gathered.versions[one], one), default=version)
         if most != version:
             known = self._known(memory, most)
@@ -255,6 +307,7 @@ class Judge:
         gathered: Gathered | None,
         *,
         counted: Counted | None = None,
+        said: pl.DataFrame | None = None,
         entered: bool = False,
     ) -> tuple[_Looked, LossStream | None]:
         """Judge the counts of a window and its answers; the second is the loss stream after it, where it moved on.
@@ -262,14 +315,15 @@ class Judge:
         A window enters the stream once, when most of its labels are there, or those that were due.
         """
         champion = known.champion
-        answers = clean(self.rows.answers(window, champion.version) if gathered is None else gathered.answers)
+        mine = gathered.answers if gathered is not None else self.rows.answers(window) if said is None else said
+        answers = clean(mine if gathered is not None else of_version(mine, champion.version))
         labelled = gathered.labelled if gathered is not None else answers.height - answers["label"].null_count()
         predictions, truth = told(thinned(answers, answers.height, ANSWERS))
         sampled = 0 if truth is None else len(truth) - truth.null_count()
         stream = None
         if memory.stream is not None and memory.streaming == champion.version:
             stream = LossStream.from_dict(memory.stream)
-        enters = not entered and predictions is not None and self._ripe(window, sampled, len(predictions))
+        enters = not entered and predictions is not None and self._ripe(memory, window, sampled, len(predictions))
         whole = gathered.counted if gathered is not None else counted
         if whole is None:
             raise StoreError(f"The counts of the window of {window.words} are gone.")
@@ -293,17 +347,33 @@ class Judge:
         else:
             rows = clean(self.rows.sample(window, champion, limit=SAMPLE).filter(pl.col("version") == champion.version))
             rows = rows.join(answers.select("id", "label"), on="id", how="left", maintain_order="left")
-        said, beside = told(rows)
-        looked = _Looked(champion, found, rows, said, beside, labelled)
+        looked = _Looked(champion, found, rows, *told(rows), labelled)
         return looked, found.stream if enters else None
 
-    def _ripe(self, window: LiveWindow, labelled: int, answers: int) -> bool:
+    def _ripe(self, memory: Memory, window: LiveWindow, labelled: int, answers: int) -> bool:
         """Whether the labels of *window* are there, as far as they will come."""
         if labelled >= max(MOSTLY_LABELLED * answers, 1):
             return True
+        return labelled >= FEWEST_LATE and self._is_due(memory, window)
+
+    def _is_due(self, memory: Memory, window: LiveWindow) -> bool:
+        """Whether the labels of *window* should be there by now."""
         delay = self._contract.monitor.label_delay
-        due = isinstance(delay, timedelta) and self._workspace.clock.now() >= window.end + delay
-        return due and labelled >= FEWEST_LATE
+        if isinstance(delay, timedelta):
+            return self._workspace.clock.now() >= window.end + delay
+        if delay is None or not memory.recent:
+            return False
+        since = sum(place.rows for place in memory.recent if place.start >= window.end)
+        return since >= delay or window.end < memory.recent[0].start
+
+    def _is_worth(self, memory: Memory, judged: Judged) -> bool:
+        """Whether so many labels wait that a window is to be judged again: each time costs what its rows cost."""
+        known, window = judged.labelled + judged.waiting, judged.window
+        if not judged.waiting or judged.waiting >= GROWTH * judged.labelled or known >= judged.rows:
+            return True
+        if not judged.streamed and known >= FEWEST_LATE and self._is_due(memory, window):
+            return True
+        return self._workspace.clock.now() - judged.judged >= max(window.end - window.start, AT_LEAST)
 
     def _verdicts(
         self, looked: _Looked, gathered: Gathered | None, *, judged: Judged | None = None
@@ -311,9 +381,9 @@ class Judge:
         """The contract held against the window."""
         if not self._contract.requirements:
             return ()
-        service = {} if gathered is None else gathered.service.metrics
+        served = {} if gathered is None else gathered.service.metrics
         if gathered is None and judged is not None and judged.service is not None:
-            service = _service(judged.service)
+            served = measured.service(judged.service)
         rows = looked.judgement.rows
 
         def held(confidence: float | None) -> tuple[Verdict, ...]:
@@ -324,8 +394,8 @@ class Judge:
                 looked.sample,
                 stage="live",
                 drifted_columns=looked.judgement.drift.drifted,
-                service=service,
-                counted={"row_count": Estimate(float(rows), rows=rows), **_nulls(looked.judgement)},
+                service=served,
+                counted={"row_count": Estimate(float(rows), rows=rows), **measured.nulls(looked.judgement)},
                 confidence=confidence,
                 seed=self._seed,
             )
@@ -342,7 +412,7 @@ class Judge:
         tracker = _tracker(memory)
         place = Stretch(judged.index, judged.index + 1)
         fresh = []
-        for one in (*looked.judgement.breaches, *_broken(held)):
+        for one in (*looked.judgement.breaches, *measured.broken(held)):
             if _name(one) in judged.told or (_about_answers(one) and not present):
                 continue
             if one.kind != "performance" and not late_rows:
@@ -365,10 +435,17 @@ class Judge:
 
         before = Stretch(index - 1, index) if index > 0 else None
         drifted = moved(looked.judgement.drift, champion.importance)
-        new, _ = tracker.look(Stretch(index, index + 1), drifted, before, changed)
+        new, broken = tracker.look(Stretch(index, index + 1), drifted, before, changed)
         tracker.forget(index - RECENT)
         words = tuple(f"{fault.column} {fault.words}" for fault in new)
-        return replace(memory, faults=tracker.as_dict()), words
+        since = {place.index: place.start for place in memory.recent}
+        until = memory.recent[-1].end
+        spans = {
+            name: (*memory.broken.get(name, ()), (since.get(one.start, memory.recent[-1].start), until))
+            for name, one in broken.items()
+        }
+        kept = {name: tuple(merged(each)) for name, each in spans.items()}
+        return replace(memory, faults=tracker.as_dict(), broken={**memory.broken, **kept}), words
 
     def _usual(self, name: str, since: int, memory: Memory, tracker: Tracker, known: Known) -> pl.Series:
         """The values of a column in the last sound windows before number *since*."""
@@ -415,21 +492,25 @@ class Judge:
         broken: Sequence[str] = (),
         known: Known | None = None,
         late: bool = False,
+        measured: bool = False,
     ) -> Memory:
         """Fold the *alerts*, and write everything down together."""
         port, states = self._ledger.incidents, self._ledger.states
-        desk = self._desk(memory)
+        desk = desk_of(self._workspace, self._model, memory.cases)
 
         def evidence() -> Evidence | None:
             if looked is None or known is None:
                 return None
             return self._evidence(memory, judged, looked, known)
 
-        draft = desk.draw(max(memory.index, 0), alerts, evidence)
+        served = [one for one in alerts if one.kind == "service"]
+        others = [one for one in alerts if one.kind != "service"]
+        draft = desk.draw(max(memory.index, 0), others, evidence, measured=measured)
         where = judged.window.words
         opened: tuple[Incident, ...] = ()
         with self._ledger.together():
             opened = desk.keep(draft, where=f"{where} (late)" if late else where)
+            opened += service.tell(self._workspace, self._contract, judged.window, served)
             for words in broken:
                 for case in desk.open:
                     if case.kind != "service" and words.split(" ", 1)[0] in case.columns:
@@ -445,40 +526,25 @@ class Judge:
         found.opened += opened
         return memory
 
-    def _desk(self, memory: Memory) -> Desk:
-        """The desk with the cases that nobody has closed meanwhile."""
-        port = self._ledger.incidents
-        open_now = {one.id for one in port.search(model=self._model, status="open", limit=10_000)}
-        cases = [one for one in memory.cases if one.id in open_now]
-        return Desk(port, model=self._model, clock=self._workspace.clock, cases=cases)
-
     def _noted(self, memory: Memory, judged: Judged) -> Memory:
-        """Write down that a window was looked at and is as it was."""
+        """Write down that a window was looked at and is as it was. Raises Refused where somebody else judged it."""
         document.keep(self._ledger.states, self._model, judged)
         return memory
+
+    def _service(self, memory: Memory, window: LiveWindow, point: ServicePoint) -> list[Signal]:
+        """What of the service shows in a long window only, and the refused requests of any."""
+        share = self._contract.monitor.false_alarms / 2
+        found = [refused_signal(memory.points, point, false_alarms=share)]
+        if service.is_longer(self._contract, window):
+            seasons = self._seasons(window)
+            found += service_signals(memory.points, point, false_alarms=share / 2, seasons=seasons)
+        return found
 
     def _has_labels(self, window: LiveWindow) -> bool:
         """Whether there may be labels of the rows of *window*."""
         ports = self._ledger.segments
         own = ports.search(model=self._model, kind="labels", since=window.start - SLACK, limit=1)
         return bool(own or ports.search(model=self._model, kind="labels", until=FOREIGN + SLACK, limit=1))
-
-    def _about(self, labels: Segment, memory: Memory) -> list[tuple[Any, Any]]:
-        """The stretches of time in which the predictions of a segment of labels may lie."""
-        from mainspring.serve.log import segment
-
-        rows = segment.read(self._workspace.store, labels, ["id", "about"])
-        recent = memory.recent[0].start if memory.recent else labels.start
-        by_id = rows.filter(pl.col("id").is_not_null())
-        about = by_id.filter(pl.col("about") > FOREIGN + SLACK)["about"]
-        minutes = about.dt.truncate("1m").unique().sort().to_list()
-        spans: list[tuple[Any, Any]] = [(one - SLACK, one + 2 * SLACK) for one in minutes]
-        if about.len() < by_id.height:
-            spans.append((recent, self._workspace.clock.now()))
-        by_entity = rows.filter(pl.col("id").is_null())["about"]
-        if by_entity.len():
-            spans.append((max(by_entity.min() - TOLERANCE, recent), by_entity.max()))  # type: ignore[operator]
-        return spans
 
     def _seasons(self, window: LiveWindow) -> tuple[int, ...]:
         """The lags at which traffic may repeat itself, in windows; none for windows by rows."""
@@ -512,67 +578,3 @@ def _about_answers(signal: Signal) -> bool:
 
 def _name(signal: Signal) -> str:
     return f"{signal.kind}:{signal.name}:{signal.column or ''}"
-
-
-def _values(estimates: dict[str, Estimate]) -> dict[str, float | None]:
-    return {name: one.value if math.isfinite(one.value) else None for name, one in estimates.items()}
-
-
-def _unkept(held: Sequence[Verdict]) -> list[Signal]:
-    """Service requirements that were not kept, as signals."""
-    return [
-        Signal(
-            name=one.requirement,
-            kind="service",
-            value=one.value,
-            low=0.0,
-            high=one.bound,
-            breached=True,
-            rows=one.rows,
-            text=f"{one.requirement} was not kept ({one.value:.4g})",
-        )
-        for one in held
-        if one.result == "fail" and one.value is not None and METRICS[one.metric].kind == "service"
-    ]
-
-
-def _broken(held: Sequence[Verdict]) -> list[Signal]:
-    """Musts on the model's quality that are surely broken, as signals.
-
-    Bands say what is unusual for this model; a model whose quality has always gone up and down may break its contract
-    without being unusual. A must is surely broken where the whole interval lies beyond its bound.
-    """
-    return [
-        Signal(
-            name=one.metric,
-            kind="performance",
-            value=one.value,
-            low=one.bound if one.value < one.bound else None,
-            high=one.bound if one.value > one.bound else None,
-            breached=True,
-            rows=one.rows,
-            text=f"{one.requirement} was not kept ({one.value:.4g} on {one.rows:,} rows)",
-        )
-        for one in held
-        if one.blocks and one.value is not None and METRICS[one.metric].kind == "quality" and surely_fails(one)
-    ]
-
-
-def _service(point: ServicePoint) -> dict[str, Estimate]:
-    """The service metrics as far as they are remembered of a window."""
-    found = {}
-    if point.requests:
-        found["error_rate"] = Estimate(point.failed / point.requests, rows=point.requests)
-    for name, value in (("latency_p50_ms", point.p50), ("latency_p99_ms", point.p99)):
-        if value is not None:
-            found[name] = Estimate(value, rows=point.requests)
-    return found
-
-
-def _nulls(judgement: Judgement) -> dict[str, Estimate]:
-    """The share of missing values among all rows, from the profile."""
-    profiles = judgement.profile.columns.values()
-    cells = sum(one.rows for one in profiles)
-    if not cells:
-        return {}
-    return {"null_fraction": Estimate(sum(one.nulls for one in profiles) / cells, rows=judgement.rows)}

@@ -14,7 +14,9 @@ import polars as pl
 
 from mainspring.core.errors import InputError, listed
 from mainspring.monitor.signals import Signal, passed_over
+from mainspring.operate.fold import columns_of
 from mainspring.operate.live import document
+from mainspring.operate.live.desk import desk_of
 from mainspring.serve.log.columns import FEATURE
 from mainspring.serve.log.mask import Mask
 from mainspring.serve.log.read import ANSWERED, PredictionLog
@@ -201,7 +203,10 @@ def _shown(value: Any) -> str:
 
 
 def _told(project: Project, workspace: Workspace, found: Skew) -> tuple[int, ...]:
-    """Open or add to an incident for what differs and is not told by an open one; the numbers of the opened."""
+    """Open or add to an incident for what differs and is not told by an open one; the numbers of the opened.
+
+    Only a comparison can end what one began: what is compared but once a day would else begin anew every day.
+    """
     signals = [
         Signal(
             name="skew", kind="data quality", column=one.column, value=one.differing / one.rows, low=0.0, high=SHARE,
@@ -209,15 +214,24 @@ def _told(project: Project, workspace: Workspace, found: Skew) -> tuple[int, ...
         )
         for one in found.skewed
     ]  # fmt: skip
-    if not signals:
-        return ()
-    from mainspring.operate.live.judge import Judge
-
     model = project.contract.project.name
     memory = document.remembered(workspace.ledger.states, model)
-    known = {column for case in memory.cases for column in case.columns if case.kind == "data quality"}
-    fresh = [one for one in signals if one.column not in known]
-    if not fresh:
+    if not signals and not any(case.held for case in memory.cases):
         return ()
-    where = f"skew of {listed([one.column or '' for one in fresh])}"
-    return tuple(one.id for one in Judge(project.contract, workspace).note(memory, fresh, where=where))
+    desk = desk_of(workspace, model, memory.cases)
+    told = {column for case in desk.open if case.kind == "data quality" for column in case.columns}
+    fresh = [one for one in signals if one.column not in told]
+    index, where = max(memory.index, 0), f"skew of {listed([one.column or '' for one in fresh])}"
+    draft = desk.draw(index, fresh, lambda: None, measured=False)
+    differing = columns_of(signals)
+    with workspace.ledger.together():
+        opened = desk.keep(draft, where=where)
+        for case in desk.open:
+            if case.held and not case.columns & differing:
+                desk.close(case, "what is served is again what the pipeline makes")
+        begun = {one.id for one in opened} | {case.id for case, _, _ in draft.joining}
+        cases = tuple(
+            replace(one, held=True, last=index) if one.held or one.id in begun else one for one in desk.open
+        )  # fmt: skip
+        document.remember(workspace.ledger.states, model, replace(memory, cases=cases))
+    return tuple(one.id for one in opened)

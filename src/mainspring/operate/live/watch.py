@@ -5,7 +5,8 @@ So the watch may be called as often as one likes, by several processes, and kill
 on behind the last window, and of two that judge the same window the slower one's work is thrown away.
 
 A window is judged again when rows of its time reach the log late, and when labels of its rows come. What is found only
-then is told only then; nothing is told twice.
+then is told only then; nothing is told twice. How the endpoint serves is judged on shorter windows of its own
+(:mod:`mainspring.operate.live.service`). A window whose rows are damaged is passed over, and an incident says so.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mainspring.core.errors import Refused
+from mainspring.core.errors import NotFound, Refused, StoreError
 from mainspring.core.progress import progress
 from mainspring.operate.live import document
+from mainspring.operate.live.service import ServiceWatch
 from mainspring.operate.live.windows import GRACE, LiveWindow, by_rows, by_time
 
 if TYPE_CHECKING:
@@ -37,8 +39,9 @@ class Watched:
     """What one call of the watch did.
 
     ``judged``: windows that were new, ``again``: that were judged again; ``opened``: incidents that were opened by it,
-    ``incidents``: those that are open now. ``until``: up to when the log is judged, None where nothing was. ``note``
-    says why nothing could be judged, empty where all went well.
+    ``incidents``: those that are open now. ``service``: alarms about the endpoint itself, in words. ``until``: up to
+    when the log is judged, None where nothing was. ``note`` says why nothing could be judged, empty where all went
+    well.
     """
 
     model: str
@@ -46,6 +49,7 @@ class Watched:
     again: tuple[Judged, ...] = ()
     opened: tuple[Incident, ...] = ()
     incidents: tuple[int, ...] = ()
+    service: tuple[str, ...] = ()
     until: datetime | None = None
     windows: int = 0
     note: str = ""
@@ -58,6 +62,7 @@ class Watched:
             "again": [_as_dict(one) for one in self.again],
             "opened": [one.id for one in self.opened],
             "open": list(self.incidents),
+            "service": list(self.service),
             "until": self.until,
             "windows": self.windows,
             "note": self.note,
@@ -71,6 +76,7 @@ class Found:
     judged: list[Judged] = field(default_factory=list)
     again: list[Judged] = field(default_factory=list)
     opened: list[Incident] = field(default_factory=list)
+    service: list[str] = field(default_factory=list)
 
 
 def watch(
@@ -110,14 +116,16 @@ class _Watcher:
         self._model = project.contract.project.name
         self._states = workspace.ledger.states
         self._ports = workspace.ledger.segments
+        self._service = ServiceWatch(project.contract, workspace)
         self._judge: Any = None
 
     def run(self) -> Watched:
         found = Found()
+        now = self._workspace.clock.now() - self._grace
+        self._serve(now, found)
         memory = document.remembered(self._states, self._model)
         begun = memory.index
         news = self._ports.search(model=self._model, after=memory.seen)
-        now = self._workspace.clock.now() - self._grace
         due = self._due(memory, now)
         first = next(due, None)
         if first is None and not news:
@@ -125,16 +133,64 @@ class _Watcher:
         memory = self._again(memory, news, found)
         while first is not None and not self._stop():
             before = len(found.judged)
-            memory = self._kept(partial(self._judging().new, window=first, found=found), memory)
+            memory = self._new(memory, first, found)
             if len(found.judged) == before:
                 break  # somebody else judges this log, too
             self._tell(found.judged[-1], memory)
             first = next(due, None)
         if not self._stop():
             memory = self._kept(partial(self._judging().settle, news=news), memory)
+        if found.judged:
+            memory = self._kept(self._judging().tidied, memory)
         if begun != memory.index:
             progress("watch", 1, 1, f"{len(found.judged):,} windows judged")
         return self._watched(memory, found)
+
+    def _serve(self, now: datetime, found: Found) -> None:
+        """Look at how the endpoint served since the last time."""
+        for attempt in range(ATTEMPTS):
+            service = document.served(self._states, self._model)
+            windows = self._service.due(service, now)
+            if not windows:
+                return
+            try:
+                _, opened, said = self._service.look(service, windows)
+            except Refused:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+            else:
+                found.opened += opened
+                found.service += said
+                for line in said:
+                    self._told(line)
+                return
+
+    def _new(self, memory: Memory, window: LiveWindow, found: Found) -> Memory:
+        """Judge a window that has just ended; where its rows are damaged, say so and go on after it."""
+        from mainspring.operate.live import damage
+
+        judging = self._judging()
+        try:
+            memory = self._kept(partial(judging.new, window=window, found=found), memory)
+        except (StoreError, NotFound) as error:
+            if not damage.is_damaged(self._workspace, self._model, window):
+                self._unread(window.words, str(error), found)
+                raise
+            passed = partial(damage.passed_over, self._workspace, self._model)
+            return self._kept(partial(passed, window=window, why=str(error), found=found), memory)
+        if judging.blind:
+            self._unread(window.words, judging.blind, found)
+            judging.blind = ""
+        else:
+            damage.readable(self._workspace, self._model)
+        return memory
+
+    def _unread(self, where: str, why: str, found: Found) -> None:
+        """Say that something of the log cannot be judged."""
+        from mainspring.operate.live import damage
+
+        with self._workspace.ledger.together():
+            found.opened += damage.unread(self._workspace, self._model, where, why)
 
     def _judging(self) -> Any:
         """What does the judging; made only where there is something to judge, for it loads half the library."""
@@ -172,10 +228,15 @@ class _Watcher:
         """Judge again the windows that *news* may have changed."""
         if memory.next is None or not news:
             return memory
-        for judged in self._judging().touched(memory, news):
+        from mainspring.operate.live.news import fresh, touched
+
+        for one in touched(self._workspace, memory, fresh(news, memory), self._model):
             if self._stop():
                 return memory
-            memory = self._kept(partial(self._judging().again, judged=judged, found=found), memory)
+            try:
+                memory = self._kept(partial(self._judging().again, touched=one, found=found), memory)
+            except (StoreError, NotFound) as error:
+                self._unread(one.judged.window.words, str(error), found)
         return memory
 
     def _tell(self, judged: Judged, memory: Memory) -> None:
@@ -185,12 +246,14 @@ class _Watcher:
         progress("watch", memory.index + 1, None, judged.window.words)
 
     def _watched(self, memory: Memory, found: Found) -> Watched:
+        service = document.served(self._states, self._model)
         return Watched(
             model=self._model,
             judged=tuple(found.judged),
             again=tuple(found.again),
             opened=tuple(found.opened),
-            incidents=tuple(case.id for case in memory.cases),
+            incidents=tuple(sorted(case.id for case in (*memory.cases, *service.cases))),
+            service=tuple(found.service),
             until=memory.next,
             windows=memory.index + 1,
         )

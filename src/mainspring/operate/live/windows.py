@@ -72,7 +72,7 @@ def by_time(
     if begin is None:
         if not starts:
             return
-        begin = _floor(starts[0], span)
+        begin = floor(starts[0], span)
     while begin + span <= now:
         window = LiveWindow(begin, begin + span)
         if any(window.overlaps(segment.start, segment.end) for segment in segments):
@@ -83,7 +83,7 @@ def by_time(
                 later = [start for start in starts if start >= window.end]
                 if not later:
                     return
-                begin = _floor(later[0], span)
+                begin = floor(later[0], span)
                 continue
         yield window
         begin = window.end
@@ -127,5 +127,6 @@ def _ticks(moment: datetime) -> int:
     return (moment - _EPOCH) // _TICK
 
 
-def _floor(moment: datetime, span: timedelta) -> datetime:
+def floor(moment: datetime, span: timedelta) -> datetime:
+    """The last whole multiple of *span* since 1970 that is not after *moment*."""
     return _EPOCH + (moment - _EPOCH) // span * span
