@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -255,6 +256,28 @@ def test_a_living_writer_keeps_the_spool_it_is_at(workspace: Workspace) -> None:
         assert writer.folder.is_dir()
     assert compact(workspace, MODEL).rows == 1
     assert logged(workspace)["request"].to_list() == ["r-0", "r-1"]
+
+
+def test_a_spool_that_could_not_be_finished_is_read_all_the_same(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(path: Path, target: Path) -> Path:
+        raise OSError(errno.EIO, "Input/output error", str(path), str(target))
+
+    with LogWriter(spool_root(workspace), model=MODEL, source="w", interval=0.01, roll=0.02) as writer:
+        writer.declare(SCHEMA)
+        with monkeypatch.context() as system:
+            system.setattr("pathlib.Path.rename", refused)
+            writer.append(prediction(0, NOON))
+            while not writer.failed:
+                time.sleep(0.005)
+        assert compact(workspace, MODEL).rows == 0, "it may be the one that the writer is at"
+        writer.append(prediction(1, NOON))
+        while not spools.spools(writer.folder):
+            time.sleep(0.005)
+        assert compact(workspace, MODEL).rows == 2
+    assert compact(workspace, MODEL).rows == 0
+    assert sorted(logged(workspace)["request"]) == ["r-0", "r-1"]
 
 
 def test_two_do_not_compact_at_once(workspace: Workspace) -> None:

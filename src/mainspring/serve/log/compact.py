@@ -202,12 +202,21 @@ class _Compactor:
         return f"{self._folder.name}/{source}"
 
     def _unread(self, source: Path, *, with_open: bool) -> Iterator[Path]:
-        """The spools that are not in the log; one that is, because a process died before it went, goes now."""
+        """The spools that are not in the log; one that is, because a process died before it went, goes now.
+
+        An open one is taken where its writer has died, or is at a later one because the system refused to rename it.
+        """
         state = self._ledger.states.get(READ, self._key(source.name))
         through = 0 if state is None else int(state.value["through"])
         known = [path for path in spool.spools(source, unfinished=True) if spool.number_of(path) <= through]
         self._let_go(known, [path for path in known if path.suffix == spool.SUFFIX and not spool.is_whole(path)])
-        yield from spool.spools(source, unfinished=with_open)
+        left = {spool.number_of(path): path for path in spool.spools(source, unfinished=True)}
+        newest = max(left, default=0)
+        for number, path in left.items():
+            if path.suffix == spool.SUFFIX or with_open:
+                yield path
+            elif number < newest:
+                yield path if path.exists() else path.with_suffix(spool.SUFFIX)  # it was renamed while we looked
 
     def _read(self, path: Path) -> None:
         """Take the rows of one spool into the group."""
