@@ -28,6 +28,7 @@ def loop(
 
     Acts by [retrain] and [rollout] of the contract. Of several loops on one workspace one acts and the others wait.
     Killed at any time, the next one goes on where this one was. SIGTERM and Ctrl-C end it between two steps.
+    `mainspring pause MODEL` lets it only judge. A mainspring.toml that changes holds from the next round on.
     """
     from mainspring.cli._output import emit_json
     from mainspring.cli._span import span
