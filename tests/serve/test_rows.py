@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mainspring.contract import Column, Contract, ProjectSection
 from mainspring.data.check import check
+from mainspring.features.moment import MomentCodec
 from mainspring.serve.compiled import Compiled
 from mainspring.serve.field import Broken, Field
 from mainspring.serve.problem import Problem
@@ -47,6 +48,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("since", "2024-02-30", "type"),
     ("since", "2019-12-31", "minimum"),
     ("since", 20240517, "type"),
+    ("since", "0001-01-01", "minimum"),
 ]
 
 
@@ -201,6 +203,24 @@ def test_the_quick_way_accepts_nothing_that_the_plain_way_refuses(column: Column
     except (msgspec.MsgspecError, Broken):
         return
     assert field.read(value) == compiled.values(typed)[0]
+
+
+def test_a_pattern_that_begins_with_a_flag_is_read_the_plain_way() -> None:
+    field = Field("v", Column(name="v", type="text", pattern="(?i)[a-z]{2}", nullable=False), None)
+    assert (broken_rule(field, "aB"), broken_rule(field, "a1")) == (None, "pattern")
+    compiled = Compiled([field])
+    compiled.into(compiled.row(b'{"v": "aB"}'), bytearray(0), 0)
+    with pytest.raises(Broken):
+        compiled.into(compiled.row(b'{"v": "a1"}'), bytearray(0), 0)
+
+
+def test_a_moment_that_leads_out_of_the_calendar_where_the_model_is_at_home_is_none() -> None:
+    codec = MomentCodec("v", ("days",), "Pacific/Auckland")
+    field = Field("v", Column(name="v", type="datetime"), codec)
+    assert field.read("9999-12-31T23:00:00Z") == "9999-12-31T23:00:00Z"
+    with pytest.raises(Broken) as caught:
+        field.numbers("9999-12-31T23:00:00Z")
+    assert caught.value.rule == "type"
 
 
 def test_a_moment_before_all_years_is_none() -> None:

@@ -123,7 +123,13 @@ class MomentCodec:
         if isinstance(value, datetime):
             if value.tzinfo is None:
                 return value
-            return value.astimezone(ZoneInfo(self.zone) if self.zone else UTC).replace(tzinfo=None)
+            try:
+                return value.astimezone(ZoneInfo(self.zone) if self.zone else UTC).replace(tzinfo=None)
+            except OverflowError:
+                raise InputError(
+                    f"Column {quote(self.column)} must hold a date like 2026-01-31; {quote(str(value))} lies outside "
+                    f"the calendar in {self.zone or 'UTC'}."
+                ) from None
         if isinstance(value, date):
             return datetime(value.year, value.month, value.day)  # a wall clock, without a zone
         raise InputError(f"Column {quote(self.column)} must hold a date like 2026-01-31, got {quote(value)}.")

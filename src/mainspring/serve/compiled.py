@@ -85,8 +85,21 @@ def is_closed(field: Field) -> bool:
     if column is None or (column.categories is None and column.pattern is None):
         return True
     if field.kind in ("category", "text"):
-        return column.pattern is None or column.categories is None
+        return column.pattern is None or (column.categories is None and _can_be_wrapped(column.pattern))
     return False
+
+
+def _can_be_wrapped(pattern: str) -> bool:
+    """Whether *pattern* may stand inside another; one that begins with a flag for the whole may not."""
+    try:
+        re.compile(_whole_of(pattern))
+    except re.error:
+        return False
+    return True
+
+
+def _whole_of(pattern: str) -> str:
+    return rf"\A(?:{pattern})\Z"
 
 
 def fast_type(field: Field) -> Any:
@@ -107,7 +120,7 @@ def fast_type(field: Field) -> Any:
     elif column is not None and column.categories is not None:
         inner = _one_of(column.categories, codec)
     elif column is not None and column.pattern is not None:
-        inner = Annotated[str, msgspec.Meta(pattern=rf"\A(?:{column.pattern})\Z")]
+        inner = Annotated[str, msgspec.Meta(pattern=_whole_of(column.pattern))]
     elif isinstance(codec, CategoryCodec) and _are(("true", "false"), codec.levels):
         inner = bool | str
     elif isinstance(codec, CategoryCodec) and any(_whole(level) for level in codec.levels):
