@@ -70,6 +70,9 @@ def test_loopback_is_what_only_this_machine_reaches() -> None:
 
 
 def test_names_and_origins() -> None:
+    with pytest.raises(Problem) as caught:  # a probe's route is open for looking alone
+        Guard(token=TOKEN).check(b"POST", "/ping", [])
+    assert caught.value.status == 401
     guard = Guard(token=None, hosts=("localhost", "127.0.0.1", "::1"))
     for host in (b"localhost", b"LOCALHOST:8000", b"127.0.0.1:80", b"[::1]:8000"):
         guard.check(b"POST", "/predict", [(b"host", host)])

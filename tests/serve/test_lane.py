@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mainspring.contract import Contract
+from mainspring.package import build
+from mainspring.serve.app import App
 from mainspring.serve.endpoint import Endpoint
 from mainspring.serve.lane import Lane
+from mainspring.serve.log.writer import LogWriter
 from mainspring.serve.served import Pace, Scored, Served
-from mainspring.serve.settings import Limits
-from mainspring.serve.traffic import Deployment
+from mainspring.serve.settings import Limits, Settings
+from mainspring.serve.traffic import Deployment, takes
+from mainspring.train import fit
 from tests.serve import shop
+from tests.serve.test_logged import logged
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROW = json.dumps(shop.GOOD).encode()
 
@@ -162,5 +172,182 @@ def test_while_nothing_is_loaded_clients_are_asked_to_come_again() -> None:
         ((status, said, headers),) = asker.answers
         assert (status, said["error"]) == (503, "The model is being loaded: try again.")
         assert b"retry-after" in headers
+
+    asyncio.run(run())
+
+
+def strict() -> Served:
+    """Version 2: its contract knows no town köln."""
+    terms = Contract.parse(shop.CONTRACT.replace('"bo", "ulm", "köln"', '"bo", "ulm"'))
+    rows = shop.table().filter(shop.table()["town"] != "köln")
+    made = Served(build(fit(rows, terms, kind="linear"), contract=terms, holdout=rows[:50]), name="shop", version=2)
+    made.warm()
+    return made
+
+
+def broken() -> Served:
+    """Version 2, whose model raises."""
+    made = Served(shop.bundle("linear", 3), name="shop", version=2)
+
+    def failing(matrix: Any) -> Scored:
+        raise ValueError("as a library may")
+
+    made.score = failing  # type: ignore[method-assign]
+    return made
+
+
+@pytest.mark.parametrize(("canary", "status"), [(strict, 422), (broken, 500)])
+@pytest.mark.parametrize("form", ["quick", "plain", "many"])
+def test_what_a_canary_refuses_or_fails_is_held_against_it(
+    canary: Any, status: int, form: str, workspace: Path
+) -> None:
+    """Nobody is named, so that the id of the answer decides: it decides once, and is the one in the log."""
+    row = {**shop.GOOD, "age": "40"} if form == "plain" else shop.GOOD
+    body = json.dumps([row, row] if form == "many" else row).encode()
+    askers = [Asker() for _ in range(40)]
+
+    async def run() -> None:
+        with LogWriter(workspace / "spool", model="shop", source="here") as log:
+            endpoint = Endpoint(Limits(), log=log)
+            endpoint.deploy(Deployment(1, served(), canary(), 50.0))
+            lane = lane_of(endpoint)
+            for asker in askers:
+                lane.take(asker, body, time.perf_counter(), "", b"")
+            await settled(askers)
+
+    asyncio.run(run())
+    answers = [asker.answers[0][0] for asker in askers]
+    rows = logged(workspace).to_dicts()
+    refused = [each for each in rows if each["status"] == status]
+    assert len(refused) == answers.count(status) > 5
+    assert len({each["id"].partition(":")[0] for each in rows}) == 40
+    for each in rows:
+        theirs = takes("shop", 50.0, each["id"].partition(":")[0])
+        assert (each["role"], each["version"]) == (("canary", 2) if theirs else ("champion", 1))
+        assert each["status"] == (status if theirs else 200)
+
+
+def test_who_waits_too_long_for_a_slow_model_is_told_and_the_next_is_answered() -> None:
+    async def run() -> None:
+        endpoint = Endpoint(Limits(timeout=5))
+        live = served(pace=Pace(0.2, 0.2))
+        score, free = live.score, threading.Event()
+
+        def hanging(matrix: Any) -> Scored:
+            assert free.wait(20)
+            return score(matrix)
+
+        live.score = hanging  # type: ignore[method-assign]
+        endpoint.deploy(Deployment(1, live))
+        lane = lane_of(endpoint)
+        start = time.perf_counter()
+        askers = [Asker() for _ in range(4)]
+        lane.take(askers[0], ROW, start - 60, "", b"")
+        await asyncio.sleep(0.05)
+        for asker, age in zip(askers[1:], (60, 0, 60), strict=True):
+            body = json.dumps({**shop.GOOD, "spent": float(age)}).encode()
+            lane.take(asker, body, start - age, "", b"")
+        lane.tick(time.perf_counter())
+        lane.tick(time.perf_counter())
+        assert [[status for status, _, _ in asker.answers] for asker in askers] == [[504], [504], [], [504]]
+        assert "longer than 5 seconds" in askers[0].answers[0][1]["error"]
+        free.set()
+        await settled(askers)
+        assert [len(asker.answers) for asker in askers] == [1, 1, 1, 1]
+        ((status, said, _),) = askers[2].answers
+        expected = shop.bundle().predictor().predict_row({**shop.GOOD, "spent": 0.0})
+        assert status == 200
+        assert expected.scores is not None
+        assert said["probabilities"]["yes"] == pytest.approx(expected.scores[0][1], abs=1e-6)
+        assert lane.waiting == 0
+
+    asyncio.run(run())
+
+
+async def invoked(app: App, body: bytes) -> int:
+    """The status with which the application answers a POST to /invocations."""
+    told: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": headers}
+    await app(scope, receive, send)
+    return int(told[0]["status"])
+
+
+def app_of(live: Served, limits: Limits) -> App:
+    app = App(Settings(model="shop", reference="shop", limits=limits))
+    app.start(asyncio.get_running_loop())
+    app.endpoint.deploy(Deployment(1, live))
+    return app
+
+
+def test_small_requests_to_a_slow_model_wait_for_it_as_single_rows_do() -> None:
+    async def run() -> None:
+        live = served(pace=Pace(0.2, 0.2))
+        score = live.score
+
+        def slowly(matrix: Any) -> Scored:
+            time.sleep(0.005)
+            return score(matrix)
+
+        live.score = slowly  # type: ignore[method-assign]
+        app = app_of(live, Limits(jobs=2, queue=30))
+        body = json.dumps({"instances": [shop.GOOD]}).encode()
+        assert await asyncio.gather(*(invoked(app, body) for _ in range(30))) == [200] * 30
+        large = json.dumps({"instances": [shop.GOOD], "params": "x" * 70_000}).encode()
+        assert sorted(await asyncio.gather(*(invoked(app, large) for _ in range(5)))) == [200, 200, 503, 503, 503]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("rows", [64, 70])
+def test_more_rows_than_a_few_are_scored_on_the_thread(rows: int) -> None:
+    async def run() -> None:
+        live = served(pace=Pace(1e-5, 1e-6))
+        threads: list[str] = []
+        score = live.score
+
+        def watched(matrix: Any) -> Scored:
+            threads.append(threading.current_thread().name)
+            return score(matrix)
+
+        live.score = watched  # type: ignore[method-assign]
+        app = app_of(live, Limits())
+        asker, body = Asker(), json.dumps([shop.GOOD] * rows).encode()
+        assert len(body) < 64 * 1024
+        app.lane.take(asker, body, time.perf_counter(), "", b"")
+        await settled([asker])
+        assert asker.answers[0][0] == 200
+        assert await invoked(app, json.dumps({"instances": [list(shop.GOOD.values())] * rows}).encode()) == 200
+        assert [name.startswith("scoring") for name in threads] == [rows > 64] * 2
+
+    asyncio.run(run())
+
+
+def test_refusals_wait_for_the_disk_too_where_answers_do(workspace: Path) -> None:
+    async def run() -> None:
+        with LogWriter(workspace / "spool", model="shop", source="here", durable=True) as log:
+            synced: list[int] = []
+
+            class Watching(Asker):
+                def answer(self, status: int, body: bytes, headers: bytes = b"") -> None:
+                    synced.append(log.status().synced)
+                    super().answer(status, body, headers)
+
+            endpoint = Endpoint(Limits(), log=log)
+            nobody, asker = Asker(), Watching()
+            lane = lane_of(endpoint)
+            lane.take(nobody, ROW, time.perf_counter(), "", b"")
+            endpoint.deploy(Deployment(1, served()))
+            lane.take(asker, b"{}", time.perf_counter(), "", b"")
+            await settled([asker])
+            assert (asker.answers[0][0], synced) == (422, [1])
+            assert b"lost" not in asker.answers[0][2] + nobody.answers[0][2]
 
     asyncio.run(run())

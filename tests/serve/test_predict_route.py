@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 
 from tests.serve import shop
+from tests.serve.live import until
 
 if TYPE_CHECKING:
     import httpx
@@ -220,6 +222,87 @@ def test_a_chunked_body_without_end_is_cut_off(endpoint: Live) -> None:
         except OSError:
             pass
         assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+
+
+def answered(connection: socket.socket) -> bytes:
+    """One answer."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = connection.recv(65536)
+        assert part, data
+        data += part
+    head, _, body = data.partition(b"\r\n\r\n")
+    found = re.search(rb"content-length: (\d+)", head)
+    assert found is not None
+    while len(body) < int(found[1]):
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+@pytest.mark.parametrize("framed", [True, False])
+def test_what_comes_after_an_early_answer_is_held_by_nobody(
+    endpoint: Live, http: httpx.Client, *, framed: bool
+) -> None:
+    part = b" " * 300_000
+    head = post(b"", path="/nowhere").replace(b"content-length: 0", b"content-length: 900000")
+    if framed:
+        head = post(b"", path="/nowhere").replace(b"content-length: 0", b"transfer-encoding: chunked")
+        part = b"%x\r\n%b\r\n" % (len(part), part)
+    with raw(endpoint) as connection:
+        connection.sendall(head)
+        assert answered(connection).startswith(b"HTTP/1.1 404")
+        connection.sendall(part * 2)
+        until(lambda: 'mainspring_receiving_bytes{model="shop"} 0.0' in http.get("/metrics").text)
+        connection.sendall(part + (b"0\r\n\r\n" if framed else b""))
+        connection.sendall(b"GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        assert answered(connection).startswith(b"HTTP/1.1 200"), "the rest of the body was not read away"
+        assert 'mainspring_receiving_bytes{model="shop"} 0.0' in http.get("/metrics").text
+    with raw(endpoint) as connection:  # and where it does not end, the connection is closed without a second answer
+        connection.sendall(head)
+        assert answered(connection).startswith(b"HTTP/1.1 404")
+        if framed:
+            with contextlib.suppress(OSError):
+                for _ in range(10):
+                    connection.sendall(part)
+            with contextlib.suppress(ConnectionResetError):
+                assert everything(connection) == b""
+
+
+def test_lines_behind_a_chunked_body_are_no_headers_and_have_an_end(endpoint: Live) -> None:
+    body = json.dumps(shop.GOOD).encode()
+    head = post(b"").replace(b"content-length: 0", b"transfer-encoding: chunked")
+    chunks = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    with raw(endpoint) as connection:
+        connection.sendall(head + chunks + b"x-request-id: smuggled\r\nexpect: 100-continue\r\n\r\n")
+        answer = answered(connection)
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"smuggled" not in answer
+    for line in (b"a: " + b"b" * 1000 + b"\r\n", b"b" * 1000):
+        with raw(endpoint) as connection:
+            connection.sendall(head + chunks)
+            with contextlib.suppress(OSError):
+                for _ in range(2000):
+                    connection.sendall(line)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 431")
+
+
+def test_another_requests_id_is_not_told(endpoint: Live) -> None:
+    good = post(json.dumps(shop.GOOD).encode())
+    other = good.replace(b"content-type: application/json", b"x-request-id: other\r\ncontent-type: text/csv")
+    with raw(endpoint) as connection:
+        for sent, status in ((good, b"200"), (other, b"415"), (good, b"200")):
+            connection.sendall(sent)
+            answer = answered(connection)
+            assert answer.startswith(b"HTTP/1.1 " + status)
+            assert (b"x-request-id: other" in answer) == (status == b"415")
+
+
+def test_a_connection_on_which_hosts_disagree_is_closed(endpoint: Live) -> None:
+    with raw(endpoint) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n")
+        answer = everything(connection)
+    assert b"connection: close" in answer
+    assert b"two Host headers" in answer
 
 
 def test_slow_and_dripping_clients_are_sent_away_and_disturb_nobody(endpoint: Live, http: httpx.Client) -> None:

@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from mainspring.serve import invocations
+from mainspring.serve.problem import Problem
+from mainspring.serve.reply import refusal
+from mainspring.serve.served import Served
 from tests.serve import shop
 from tests.serve.live import client, serving
 
@@ -212,16 +216,81 @@ def test_invocations_by_csv_and_parquet(http: httpx.Client) -> None:
         (b"age,spent\n1\n", "text/csv", 400, "BAD_REQUEST"),
         (b"\xff", "text/csv", 400, "BAD_REQUEST"),
         (b"no parquet", "application/vnd.apache.parquet", 400, "BAD_REQUEST"),
-        (b"{}", "application/json; charset=latin-1", 415, "INTERNAL_ERROR"),
-        (b"{}", "application/xml", 415, "INTERNAL_ERROR"),
+        (b'{"instances": [{}]}' + b" " * (1 << 20), "application/json", 413, "BAD_REQUEST"),
     ],
 )
 def test_bad_invocations(http: httpx.Client, content: bytes, kind: str, status: int, code: str) -> None:
     reply = http.post("/invocations", content=content, headers={"content-type": kind})
     assert reply.status_code == status, reply.text
-    if status != 415:
-        assert reply.json()["error_code"] == code
+    assert reply.json()["error_code"] == code
     assert reply.json()["message"]
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=latin-1", "application/xml"])
+def test_another_kind_of_body_is_refused_in_plain_text(http: httpx.Client, kind: str) -> None:
+    reply = http.post("/invocations", content=b"{}", headers={"content-type": kind})
+    assert (reply.status_code, reply.headers["content-type"]) == (415, "text/plain; charset=utf-8")
+    assert reply.text.startswith("Expected application/json, text/csv,")
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(405, "BAD_REQUEST"), (408, "BAD_REQUEST"), (504, "TEMPORARILY_UNAVAILABLE"), (500, "INTERNAL_ERROR")],
+)
+def test_only_an_error_of_ours_is_called_one(status: int, code: str) -> None:
+    assert json.loads(refusal(Problem(status, "so"), "/invocations").body)["error_code"] == code
+
+
+MANY = 501  # the endpoint takes 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"inputs": {name: [value] * MANY for name, value in shop.GOOD.items()}},
+        {"inputs": {"unknown": [1] * MANY}},
+        {"instances": [[1]] * MANY},
+        {"instances": [3] * MANY},
+        {"dataframe_records": [3] * MANY},
+        {"dataframe_split": {"columns": ["age"], "data": [3] * MANY}},
+    ],
+)
+def test_rows_are_counted_before_they_are_made(http: httpx.Client, body: dict[str, Any]) -> None:
+    reply = http.post("/invocations", json=body)
+    assert (reply.status_code, reply.json()["error_code"]) == (413, "BAD_REQUEST")
+    assert "501 rows; at most 500" in reply.json()["message"]
+
+
+def test_tables_are_counted_before_they_are_read_and_only_known_columns_are(http: httpx.Client) -> None:
+    import polars as pl
+
+    csv = "age,spent\n" + "1,x\n" * 500 + "\n1,2\n"
+    reply = http.post("/invocations", content=csv, headers={"content-type": "text/csv"})
+    assert (reply.status_code, "501 rows" in reply.text) == (413, True), "before the values are looked at"
+    file = io.BytesIO()
+    pl.DataFrame({"age": pl.repeat(1, 20_000_000, dtype=pl.UInt8, eager=True)}).write_parquet(file)
+    assert len(file.getvalue()) < 100_000
+    kind = "application/vnd.apache.parquet"
+    reply = http.post("/invocations", content=file.getvalue(), headers={"content-type": kind})
+    assert (reply.status_code, "20,000,000 rows" in reply.text) == (413, True)
+    served = Served(shop.bundle(), name="shop", version=1)
+    file = io.BytesIO()
+    wide = pl.DataFrame({**shop.GOOD, **{f"u{i}": 1 for i in range(50)}})
+    wide.write_parquet(file)
+    columns = set(wide.columns[: len(shop.GOOD) + invocations.SPARE])
+    for content, form in ((file.getvalue(), kind), (wide.write_csv().encode(), "text/csv")):
+        (row,) = invocations.read(content, form, served, most=1)
+        assert set(row) == columns
+
+
+@pytest.mark.parametrize("shape", [[501], [501, 1], [1, 900_000], [500, 13]])
+def test_tensors_are_counted_before_they_are_read(http: httpx.Client, shape: list[int]) -> None:
+    size = shape[0] * (shape[1] if len(shape) > 1 else 1)
+    about = {"name": "age", "shape": shape, "datatype": "BOOL", "parameters": {"binary_data_size": size}}
+    head = json.dumps({"inputs": [about]}).encode()
+    headers = {"inference-header-content-length": str(len(head))}
+    reply = http.post("/v2/models/shop/infer", content=head + b"\2" * size, headers=headers)
+    assert (reply.status_code, list(reply.json())) == (413, ["error"]), reply.text
 
 
 def test_ping(http: httpx.Client) -> None:

@@ -9,14 +9,15 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mainspring.serve.endpoint import Endpoint
+from mainspring.serve.endpoint import NOT_LOGGED, Endpoint
 from mainspring.serve.exchange import Gone, Reply, Request, unkept
 from mainspring.serve.guard import Guard
 from mainspring.serve.journal import journal
 from mainspring.serve.lane import Lane
-from mainspring.serve.problem import Problem, busy
+from mainspring.serve.problem import Problem
 from mainspring.serve.reply import refusal
 from mainspring.serve.routes import Routes
+from mainspring.serve.works import Works, is_small
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -32,9 +33,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
 
-SMALL = 64
-"""So many rows of a quick model are scored on the loop; more go to a thread."""
 SMALL_BODY = 64 * 1024
+"""A body up to so many bytes may be read on the loop, and waits with the single rows; larger ones wait apart."""
 
 
 class App:
@@ -55,29 +55,33 @@ class App:
         self.routes = Routes(self)
         self.telemetry: Telemetry | None = None
         self.held = 0
-        self.jobs = 0
+        self.labelling = 0
         self.grace = 0.5
         self.is_ending = False
         self.head = b""
         self.pool = ThreadPoolExecutor(1, thread_name_prefix="scoring")
+        self.works = Works(self.pool, most=settings.limits.jobs, timeout=settings.limits.timeout)
         self.lane: Lane
         self.connections: set[Any] = set()
-        self.tick()
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open the quick lane on *loop*."""
         self.lane = Lane(self.endpoint, loop, self.pool)
+        self.tick()
 
     def tick(self) -> None:
         """What is due once a second: the date, clients that keep us waiting, connections nobody uses."""
         date = formatdate(time.time(), usegmt=True)
         self.head = f"HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-type: application/json\r\n".encode()
         now = time.perf_counter()
+        self.lane.tick(now)
         for connection in list(self.connections):
             problem = connection.overdue(now)
             if problem is not None:
                 self.tally.request("(none)", 408, now - connection.begun)
                 connection.refuse(problem)
+            elif connection.is_stuck(now):
+                connection.transport.abort()
             elif connection.is_idle(now):
                 connection.transport.close()
 
@@ -97,21 +101,31 @@ class App:
         except Gone:
             return
         except Problem as problem:
-            reply = self._refused(problem, request)
+            reply = await self._refused(problem, request)
         except Exception as error:  # a boundary: whatever happens, the client gets an answer and we go on
             journal().error("request failed", route=request.route, error=f"{type(error).__name__}: {error}")
-            reply = self._refused(Problem(500, "The request failed here. The server's log says why."), request)
+            failure = Problem(500, "The request failed here. The server's log says why.")
+            reply = await self._refused(failure, request)
         self.tally.request(request.route, reply.status, time.perf_counter() - request.started)
         if trace is not None:
             trace.end(reply.status, request.route)
         await _send(send, request, reply)
         journal().debug("request", method=request.method, route=request.route, status=reply.status)
 
-    def _refused(self, problem: Problem, request: Request) -> Reply:
+    async def _refused(self, problem: Problem, request: Request) -> Reply:
+        kept = True
         if request.is_scoring and problem.status not in (401, 403, 405):
-            self.endpoint.refused(problem, time.perf_counter() - request.started, request.identity)
-        status, body, _ = refusal(problem, request.path if request.route == "(none)" else request.route)
-        return Reply(body, status, headers=problem.headers)
+            kept = await self._kept(
+                self.endpoint.refused(problem, time.perf_counter() - request.started, request.identity)
+            )
+        status, body, _, kind = refusal(problem, request.path if request.route == "(none)" else request.route)
+        headers = problem.headers | ({"connection": "close"} if problem.close else {})
+        return Reply(body, status, kind, headers | unkept(kept))
+
+    async def _kept(self, ticket: int) -> bool:
+        """In durable mode, whether the record of this ticket came to the disk; it is waited for."""
+        log = self.endpoint.log
+        return log is None or not log.is_durable or ticket == NOT_LOGGED or await log.durable(ticket)
 
     async def _reply(self, request: Request, headers: list[tuple[bytes, bytes]], receive: Receive) -> Reply:
         self.guard.check(request.method.encode("latin-1"), request.path, headers)
@@ -144,48 +158,18 @@ class App:
                     return b"".join(chunks)
 
     async def work(
-        self,
-        request: Request,
-        read: Callable[[], Asked],
-        render: Callable[[Asked, Scored], Any],
-        *,
-        size: int,
+        self, request: Request, read: Callable[[], Asked], render: Callable[[Asked, Scored], Any]
     ) -> tuple[Asked, Any, bool]:
         """Read rows, score and render them, count and log; (what was asked, what was rendered, whether it is kept).
 
-        Large bodies, *size* in bytes, and slow models go to a thread, of whose work only so much may wait.
+        Large requests and slow models go to a thread, of whose work only so much may wait.
         """
-        endpoint = self.endpoint
-        live = endpoint.live()
-
-        def whole() -> tuple[Asked, Scored, Any]:
-            asked = read()
-            scored = endpoint.score(asked)
-            return asked, scored, render(asked, scored)
-
-        if size <= SMALL_BODY and not any(served.pace.is_slow for served in live.versions.values()):
-            asked, scored, rendered = whole()
-        else:
-            asked, scored, rendered = await self._apart(whole)
+        endpoint, body = self.endpoint, request.body
+        is_short = len(body) <= SMALL_BODY
+        works = self.lane.works if is_short else self.works
+        asked, scored, rendered = await works.answer(endpoint, read, render, whole=not (is_short and is_small(body)))
         ticket = endpoint.record(asked, scored, time.perf_counter() - request.started)
-        log = endpoint.log
-        kept = log is None or not log.is_durable or await log.durable(ticket)
-        return asked, rendered, kept
-
-    async def _apart(self, work: Callable[[], Any]) -> Any:
-        """Do *work* on the scoring thread, within the time a request may take."""
-        if self.jobs >= self.limits.jobs:
-            raise busy()
-        self.jobs += 1
-        try:
-            future = asyncio.get_running_loop().run_in_executor(self.pool, work)
-            return await asyncio.wait_for(asyncio.shield(future), self.limits.timeout)
-        except TimeoutError:
-            raise Problem(
-                504, f"The request took longer than {self.limits.timeout:g} seconds: send fewer rows.", retry_after=1
-            ) from None
-        finally:
-            self.jobs -= 1
+        return asked, rendered, await self._kept(ticket)
 
     async def predict(self, request: Request) -> Reply:
         """``POST /predict``."""
@@ -193,7 +177,7 @@ class App:
         if kind not in ("application/json", "text/json", ""):
             raise Problem(415, f"Expected a body of application/json, got {kind}. CSV goes to /invocations.")
         read = partial(self.endpoint.ask, request.body, request.identity)
-        _, body, kept = await self.work(request, read, self.endpoint.render, size=len(request.body))
+        _, body, kept = await self.work(request, read, self.endpoint.render)
         return Reply(body, headers=unkept(kept))
 
 

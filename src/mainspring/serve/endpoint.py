@@ -13,12 +13,13 @@ from mainspring.serve.field import Broken
 from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.record import encode, encode_many
 from mainspring.serve.meter import Tally
-from mainspring.serve.problem import Problem, busy
+from mainspring.serve.problem import Problem, busy, check_count
 from mainspring.serve.rows import judge
 from mainspring.serve.served import Scored
+from mainspring.serve.traffic import Chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
 
@@ -64,6 +65,11 @@ class Asked:
         """How many rows."""
         return self.rows or 1
 
+    @property
+    def chosen(self) -> Chosen:
+        """Who answers."""
+        return Chosen(self.served, self.role, self.identity)
+
 
 class Endpoint:
     """The live versions of one model in one process. ``deployment`` is replaced in one assignment.
@@ -98,48 +104,47 @@ class Endpoint:
             raise busy("The model is being loaded: try again.")
         return self.deployment
 
-    def ask(self, body: bytes, request: str = "") -> Asked:
+    def ask(self, body: bytes, request: str = "", *, identity: str = "") -> Asked:
         """The rows in the JSON of a ``/predict`` request: an object, a list of objects, or ``{"rows": [...]}``.
 
-        Raises Problem 400 for what is no such JSON, 413 for too many rows, 422 for values that break the contract.
+        *identity* is the id of its answer where that was drawn already. Raises Problem 400 for what is no such JSON,
+        413 for too many rows, 422 for values that break the contract.
         """
         live = self.live()
         compiled = live.champion.compiled
+        identity = identity or new_id()
         try:
             if body[:1] == b"[":
-                return self._typed_many(live, compiled.rows(body), body, request)
+                return self._typed_many(live, compiled.rows(body), body, request, identity)
             if body[:7] == b'{"rows"' and not self._has_rows(live):
                 typed = compiled.wrapped(body).rows
-                return self._typed_many(live, typed, bytes(_rows_of(body).rows), request)
-            return self.typed_one(live, compiled.row(body), body, request)
+                return self._typed_many(live, typed, bytes(_rows_of(body).rows), request, identity)
+            return self._typed_one(live, compiled.row(body), body, request, identity)
         except UNREADABLE:
-            return self._plain(live, body, request)
+            return self._plain(live, body, request, identity)
 
-    def ask_rows(self, rows: list[Any], request: str = "", *, version: int | None = None) -> Asked:
+    def ask_rows(
+        self, live: Deployment, rows: list[Any], request: str = "", *, version: int | None = None
+    ) -> Asked:  # fmt: skip
         """Rows that another protocol has brought, each a dict of JSON values; *version* asks for one that is loaded."""
-        live = self.live()
-        served, role = self._chosen(live, rows, version)
-        self._count(len(rows))
+        check_count(len(rows), self.limits.rows)
+        chosen = self._chosen(live, rows, version, new_id())
+        served = chosen.served
         try:
             typed = served.compiled.convert(rows)
             matrix = served.matrix(typed)
         except UNREADABLE:
-            return self._judged(live, served, role, rows, bare=False, request=request)
+            return self._judged(live, chosen, rows, bare=False, request=request)
         features = [served.compiled.values(row) for row in typed]
-        entities = self._entities(served, rows)
-        return self._asked(live, served, role, len(rows), matrix, entities, features, request)
+        return made(live, chosen, request, len(rows), matrix, self._entities(served, rows), features)
 
-    def typed_one(self, live: Deployment, typed: Any, body: bytes, request: str) -> Asked:
-        """One bare row that the champion's decoder took. Raises one of UNREADABLE where it cannot be encoded."""
-        served: Served = live.champion
-        role: Role = "champion"
-        entity = served.compiled.entity(typed)
-        identity = new_id()
-        if live.is_split:
-            served, role = live.choose(identity if entity is None else str(entity))
-            if served is not live.champion:
-                typed = served.compiled.row(body)
-        return made(live, served, role, identity, request, 0, served.matrix([typed]), entity, body)
+    def say(self, asked: Asked, render: Callable[[Asked, Scored], Any]) -> tuple[Scored, Any]:
+        """What is said to the rows, and its form. Raises Problem 500 for whatever a model's library raises."""
+        try:
+            scored = self.score(asked)
+            return scored, render(asked, scored)
+        except Exception as error:
+            raise failed(error, asked.chosen) from error
 
     def score(self, asked: Asked) -> Scored:
         """What the version says to the rows, or the fallback that is in force."""
@@ -169,43 +174,57 @@ class Endpoint:
             return NOT_LOGGED
         return self.log.append(record_of(asked, scored, latency))
 
-    def refused(self, problem: Problem, latency: float, request: str) -> None:
-        """Count the violations of a request that was refused, and log that it was; its rows are not kept."""
+    def refused(self, problem: Problem, latency: float, request: str, chosen: Chosen | None = None) -> int:
+        """Count the violations of a request that was refused, and log that it was; its rows are not kept.
+
+        It is held against the version that was *chosen*, here or by what is known of the problem, else against the
+        champion. The log's ticket, or NOT_LOGGED.
+        """
         for violation in problem.violations:
             self.tally.violation(violation.field, violation.rule)
         live = self.deployment
         if self.log is None or live is None:
-            return
+            return NOT_LOGGED
         broken = dict.fromkeys(f"{each.rule.replace(' ', '_')}:{each.field}" for each in problem.violations)
         flags = ",".join(list(broken)[:MOST_FLAGS]) or None
-        identity, now = new_id(), time.time_ns() // 1000
-        version, micro = live.champion.version, int(latency * 1e6)
-        self.log.append(
+        served, role, identity = chosen or problem.chosen or Chosen(live.champion, "champion", new_id())
+        now, micro = time.time_ns() // 1000, int(latency * 1e6)
+        return self.log.append(
             encode(
-                identity, now, version, "champion", None, None, None, None, micro, problem.status, flags,
+                identity, now, served.version, role, None, None, None, None, micro, problem.status, flags,
                 request or identity,
             )
         )  # fmt: skip
 
-    def _typed_many(self, live: Deployment, typed: list[Any], body: bytes, request: str) -> Asked:
+    def _typed_one(self, live: Deployment, typed: Any, body: bytes, request: str, identity: str) -> Asked:
+        """One bare row that the champion's decoder took. Raises one of UNREADABLE where it cannot be encoded."""
         served: Served = live.champion
         role: Role = "champion"
-        self._count(len(typed))
+        entity = served.compiled.entity(typed)
+        if live.is_split:
+            served, role = live.choose(identity if entity is None else str(entity))
+            if served is not live.champion:
+                typed = served.compiled.row(body)
+        return made(live, Chosen(served, role, identity), request, 0, served.matrix([typed]), entity, body)
+
+    def _typed_many(self, live: Deployment, typed: list[Any], body: bytes, request: str, identity: str) -> Asked:
+        served: Served = live.champion
+        role: Role = "champion"
+        check_count(len(typed), self.limits.rows)
         entity = served.compiled.entity
         entities = [entity(row) for row in typed] if served.compiled.entity_name is not None else None
         if live.is_split:
             key = None if entities is None else entities[0]
-            served, role = live.choose(request or new_id() if key is None else str(key))
+            served, role = live.choose(identity if key is None else str(key))
             if served is not live.champion:
                 typed = served.compiled.rows(body)
         matrix = served.matrix(typed)
-        return self._asked(live, served, role, len(typed), matrix, entities, body, request)
+        return made(live, Chosen(served, role, identity), request, len(typed), matrix, entities, body)
 
-    def _plain(self, live: Deployment, body: bytes, request: str) -> Asked:
+    def _plain(self, live: Deployment, body: bytes, request: str, identity: str) -> Asked:
         rows, bare = self._decoded(live, body)
-        self._count(len(rows))
-        served, role = self._chosen(live, rows, None)
-        return self._judged(live, served, role, rows, bare=bare, request=request)
+        check_count(len(rows), self.limits.rows)
+        return self._judged(live, self._chosen(live, rows, None, identity), rows, bare=bare, request=request)
 
     def _decoded(self, live: Deployment, body: bytes) -> tuple[list[Any], bool]:
         """The rows in the body, and whether it is one bare row."""
@@ -230,36 +249,23 @@ class Endpoint:
         """Whether ``rows`` is a column."""
         return any(field.name == "rows" for field in live.champion.fields)
 
-    def _judged(
-        self, live: Deployment, served: Served, role: Role, rows: list[Any], *, bare: bool, request: str
-    ) -> Asked:
+    def _judged(self, live: Deployment, chosen: Chosen, rows: list[Any], *, bare: bool, request: str) -> Asked:
         import numpy as np
 
-        judged = judge(served.fields, rows)
+        served = chosen.served
+        try:
+            judged = judge(served.fields, rows)
+        except Problem as problem:
+            problem.chosen = chosen
+            raise
         matrix = np.array(judged.numbers, np.float32).reshape(len(rows), served.width)
         entities = self._entities(served, rows)
         if not bare:
-            return self._asked(live, served, role, len(rows), matrix, entities, judged.sent, request, judged.flags)
+            return made(live, chosen, request, len(rows), matrix, entities, judged.sent, judged.flags)
         entity = None if entities is None else entities[0]
-        asked = self._asked(live, served, role, 0, matrix, None, judged.sent[0], request, judged.flags)
-        asked.entity = entity
-        return asked
+        return made(live, chosen, request, 0, matrix, entity, judged.sent[0], judged.flags)
 
-    def _asked(
-        self,
-        live: Deployment,
-        served: Served,
-        role: Role,
-        rows: int,
-        matrix: Array,
-        entities: list[Any] | None,
-        features: Any,
-        request: str,
-        flags: list[str | None] | None = None,
-    ) -> Asked:
-        return made(live, served, role, new_id(), request, rows, matrix, entities, features, flags)
-
-    def _chosen(self, live: Deployment, rows: list[Any], version: int | None) -> tuple[Served, Role]:
+    def _chosen(self, live: Deployment, rows: list[Any], version: int | None, identity: str) -> Chosen:
         """Who answers these rows: all of them together, by whom the first is about."""
         if version is not None:
             served = live.versions.get(version)
@@ -267,13 +273,13 @@ class Endpoint:
                 known = ", ".join(str(each) for each in sorted(live.versions))
                 raise Problem(404, f"Version {version} of {live.champion.name} is not loaded here; loaded: {known}.")
             if served is live.champion:
-                return served, "champion"
-            return served, "canary" if served is live.canary else "shadow"
+                return Chosen(served, "champion", identity)
+            return Chosen(served, "canary" if served is live.canary else "shadow", identity)
         if not live.is_split:
-            return live.champion, "champion"
+            return Chosen(live.champion, "champion", identity)
         entities = self._entities(live.champion, rows[:1])
         key = entities[0] if entities else None
-        return live.choose(new_id() if key is None else str(key))
+        return Chosen(*live.choose(identity if key is None else str(key)), identity)
 
     def _entities(self, served: Served, rows: Sequence[Any]) -> list[Any] | None:
         name = served.compiled.entity_name
@@ -281,16 +287,6 @@ class Endpoint:
             return None
         found = [row.get(name) if isinstance(row, dict) else None for row in rows]
         return [each if isinstance(each, str | int | float | None) else None for each in found]
-
-    def _count(self, rows: int) -> None:
-        if rows == 0:
-            raise Problem(400, "There are no rows in the request.")
-        if rows > self.limits.rows:
-            raise Problem(
-                413,
-                f"The request has {rows:,} rows; at most {self.limits.rows:,} are taken at once. Send them in parts, "
-                "or raise --max-rows.",
-            )
 
     def _count_flags(self, flags: list[str | None]) -> None:
         for flag in flags:
@@ -307,11 +303,19 @@ class _Rows(msgspec.Struct):
 _rows_of = msgspec.json.Decoder(_Rows).decode
 
 
+def failed(error: Exception, chosen: Chosen | None = None) -> Problem:
+    """The problem of a request that went wrong here, or with a model; the journal says how."""
+    if isinstance(error, Problem):
+        return error
+    from mainspring.serve.journal import journal
+
+    journal().error("prediction failed", error=f"{type(error).__name__}: {error}")
+    return Problem(500, "The model could not score the request. The server's log says why.", chosen=chosen)
+
+
 def made(
     live: Deployment,
-    served: Served,
-    role: Role,
-    identity: str,
+    chosen: Chosen,
     request: str,
     rows: int,
     matrix: Array,
@@ -320,6 +324,7 @@ def made(
     flags: list[str | None] | None = None,
 ) -> Asked:
     """What *served* is asked while *live* is in force: without the columns that are set aside, unless it falls back."""
+    served, role, identity = chosen
     aside = live.asides.get(served.version)
     if aside is not None and (live.fallback is None or role == "shadow"):
         aside.blank(matrix)

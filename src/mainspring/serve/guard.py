@@ -69,7 +69,7 @@ class Guard:
         self._host(host)
         if origin is not None and method not in SAFE:
             self._origin(origin, host)
-        if self._token is not None and path not in self._open:
+        if self._token is not None and not (path in self._open and method in SAFE):
             self._authorised(authorization)
 
     def _host(self, host: bytes | None) -> None:

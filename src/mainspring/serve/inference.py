@@ -65,10 +65,10 @@ def outputs_of(served: Served) -> tuple[str, ...]:
     return (LABEL,) if served.classes is None else (LABEL, CHANCES)
 
 
-def read(body: bytes, header: str | None, served: Served) -> Inference:
+def read(body: bytes, header: str | None, served: Served, *, most: int) -> Inference:
     """The request in *body*; *header* is the value of the header that says where its JSON ends.
 
-    Raises Problem 400.
+    Raises Problem 400, and 413 for more than *most* rows, before they are made.
     """
     text, rest = _parts(body, header)
     try:
@@ -83,8 +83,10 @@ def read(body: bytes, header: str | None, served: Served) -> Inference:
     if not isinstance(inputs, list) or not inputs:
         raise Problem(400, "The request has no inputs.")
     tensors: list[Tensor] = []
+    left = most * (len(served.fields) + 1)  # the elements of a request that is right, and who its rows are about
     for place, each in enumerate(inputs):
-        found, taken = tensor.read(each, place, rest)
+        found, taken = tensor.read(each, place, rest, rows=most, elements=left)
+        left -= len(found.data)
         tensors.append(found)
         rest = rest[taken:]
     if len(rest):

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.serve.problem import Problem
+from mainspring.serve.problem import Problem, check_count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from mainspring.serve.endpoint import Asked
     from mainspring.serve.served import Scored, Served
 
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 KINDS = ("application/json", "text/csv", "application/vnd.apache.parquet")
+SPARE = 20
+"""So many columns that the model does not know are kept, so that one with a misspelt name can be told of."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """Rows, and the shape in which they came."""
+def read(body: bytes, content_type: str, served: Served, *, most: int) -> list[Any]:
+    """The rows in *body*, of which there may be *most*; they are counted before they are made.
 
-    rows: list[Any]
-    shape: str
-
-
-def read(body: bytes, content_type: str, served: Served) -> Invocation:
-    """The rows in *body*. Raises Problem 400 for wrong input, 415 for another content type or another charset."""
+    Raises Problem 400 for wrong input, 413 for too many rows, 415 for another content type or another charset.
+    """
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
     charset = _charset(parameters)
     if kind not in KINDS or charset not in ("", "utf-8", "utf8"):
         raise Problem(415, f"Expected {', '.join(KINDS)} in UTF-8, got {content_type[:80] or 'no content type'}.")
     if kind == "text/csv":
-        return Invocation(_csv(body, served), "csv")
+        return _csv(body, served, most)
     if kind == "application/vnd.apache.parquet":
-        return Invocation(_parquet(body), "parquet")
+        return _parquet(body, served, most)
     try:
         value = msgspec.json.decode(body)
     except RecursionError:
@@ -48,7 +46,7 @@ def read(body: bytes, content_type: str, served: Served) -> Invocation:
     if len(found) != 1:
         got = " and ".join(found) or "none of them"
         raise Problem(400, f"Expected an object with exactly one of {', '.join(SHAPES)}; got {got}.")
-    return Invocation(_READERS[found[0]](value[found[0]], served), found[0])
+    return _READERS[found[0]](value[found[0]], served, most)
 
 
 def render(asked: Asked, scored: Scored) -> bytes:
@@ -56,7 +54,7 @@ def render(asked: Asked, scored: Scored) -> bytes:
     return msgspec.json.encode({"predictions": scored.values})
 
 
-def _split(value: Any, served: Served) -> list[Any]:
+def _split(value: Any, served: Served, most: int) -> list[Any]:
     if (
         not isinstance(value, dict)
         or not isinstance(value.get("columns"), list)
@@ -66,55 +64,73 @@ def _split(value: Any, served: Served) -> list[Any]:
     columns = value["columns"]
     if not all(isinstance(name, str) for name in columns) or len(set(columns)) != len(columns):
         raise Problem(400, "dataframe_split has columns that are no texts, or the same column twice.")
-    return _named(columns, value["data"], "dataframe_split")
+    check_count(len(value["data"]), most)
+    return _named(columns, value["data"], "dataframe_split", served)
 
 
-def _records(value: Any, served: Served) -> list[Any]:
+def _records(value: Any, served: Served, most: int) -> list[Any]:
     if not isinstance(value, list):
         raise Problem(400, "dataframe_records must be a list of objects.")
     return value
 
 
-def _instances(value: Any, served: Served) -> list[Any]:
+def _instances(value: Any, served: Served, most: int) -> list[Any]:
     if not isinstance(value, list):
         raise Problem(400, "instances must be a list.")
+    check_count(len(value), most)
     if not any(isinstance(row, list) or not isinstance(row, dict) for row in value):
         return value
     needed = _needed(served)
     rows = value if all(isinstance(row, list) for row in value) else [[row] for row in value]
-    return _named(needed, rows, "instances")
+    return _named(needed, rows, "instances", served)
 
 
-def _inputs(value: Any, served: Served) -> list[Any]:
+def _inputs(value: Any, served: Served, most: int) -> list[Any]:
     if isinstance(value, list):
-        return _instances(value, served)
+        return _instances(value, served, most)
     if not isinstance(value, dict):
         raise Problem(400, "inputs must be an object of columns, or a list.")
     columns = {name: cells if isinstance(cells, list) else [cells] for name, cells in value.items()}
     if len({len(cells) for cells in columns.values()}) > 1:
         raise Problem(400, "inputs has columns of different lengths.")
+    check_count(len(next(iter(columns.values()), [])), most)
+    names = _wanted(list(columns), served)
     cells = [
-        [each[0] if isinstance(each, list) and len(each) == 1 else each for each in column]
-        for column in columns.values()
+        [each[0] if isinstance(each, list) and len(each) == 1 else each for each in columns[name]] for name in names
     ]
-    return [dict(zip(columns, row, strict=True)) for row in zip(*cells, strict=True)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True)]
 
 
-_READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _inputs}
+_READERS: dict[str, Callable[[Any, Served, int], list[Any]]] = {
+    "dataframe_split": _split,
+    "dataframe_records": _records,
+    "instances": _instances,
+    "inputs": _inputs,
+}
 
 
 def _needed(served: Served) -> list[str]:
     return [field.name for field in served.fields if field.needed]
 
 
-def _named(columns: list[str], data: list[Any], shape: str) -> list[Any]:
+def _wanted(names: Sequence[str], served: Served) -> list[str]:
+    """Those of the *names* of which rows are made: the model's, and a few others."""
+    known = {field.name for field in served.fields} | {served.compiled.entity_name}
+    others = [name for name in names if name not in known]
+    passed = set(others[SPARE:])
+    return [name for name in names if name not in passed]
+
+
+def _named(columns: list[str], data: list[Any], shape: str, served: Served) -> list[Any]:
     width = len(columns)
     rows = []
+    wanted = set(_wanted(columns, served))
+    kept = [(place, name) for place, name in enumerate(columns) if name in wanted]
     for place, row in enumerate(data):
         if not isinstance(row, list) or len(row) != width:
             got = f"{len(row)} values" if isinstance(row, list) else "no list"
             raise Problem(400, f"{shape}: row {place} has {got}; expected {width}: {', '.join(columns[:20])}.")
-        rows.append(dict(zip(columns, row, strict=True)))
+        rows.append({name: row[place] for place, name in kept})
     return rows
 
 
@@ -126,7 +142,7 @@ def _charset(parameters: str) -> str:
     return ""
 
 
-def _csv(body: bytes, served: Served) -> list[Any]:
+def _csv(body: bytes, served: Served, most: int) -> list[Any]:
     """Rows of texts: a field reads its own kind of them, and an empty cell is missing."""
     import csv
     import io
@@ -140,19 +156,23 @@ def _csv(body: bytes, served: Served) -> list[Any]:
         header = next(lines, [])
         if not header or len(set(header)) != len(header):
             raise Problem(400, "The CSV needs a line with the names of its columns, each once.")
-        rows = []
+        wanted = set(_wanted(header, served))
+        kept = [(place, name) for place, name in enumerate(header) if name in wanted]
+        rows: list[Any] = []
         for place, cells in enumerate(lines):
             if not cells and len(header) > 1:
                 continue  # an empty line
             if len(cells) != len(header):
                 raise Problem(400, f"The CSV's row {place} has {len(cells)} values; its header has {len(header)}.")
-            rows.append({name: cell if cell != "" else None for name, cell in zip(header, cells, strict=True)})
+            if len(rows) == most:
+                check_count(most + 1 + sum(1 for more in lines if more), most)
+            rows.append({name: cells[at] if cells[at] != "" else None for at, name in kept})
     except csv.Error as error:
         raise Problem(400, f"The CSV cannot be read: {error}.") from None
     return rows
 
 
-def _parquet(body: bytes) -> list[Any]:
+def _parquet(body: bytes, served: Served, most: int) -> list[Any]:
     import io
 
     import polars as pl
@@ -160,7 +180,13 @@ def _parquet(body: bytes) -> list[Any]:
     from mainspring.package.serving import json_value
 
     try:
-        frame = pl.read_parquet(io.BytesIO(body))
+        table = pl.scan_parquet(io.BytesIO(body))
+        names = _wanted(table.collect_schema().names(), served)
+        count = table.select(pl.len()).collect().item()  # of the file's end alone
+        check_count(count, most)
+        frame = table.select(names).collect()
+    except Problem:
+        raise
     except Exception as error:  # whatever the reader says of bytes from outside
         raise Problem(400, f"The body is not a Parquet file: {str(error).splitlines()[0][:200]}.") from None
     return [{name: json_value(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]

@@ -32,9 +32,9 @@ async def take(app: App, request: Request) -> Reply:
     rows = _rows(request.body)
     if len(rows) > app.limits.rows:
         raise Problem(413, f"There are {len(rows):,} labels; at most {app.limits.rows:,} are taken at once.")
-    if app.jobs >= app.limits.jobs:
+    if app.labelling >= app.limits.jobs:
         raise busy()
-    app.jobs += 1
+    app.labelling += 1
     try:
         counts = await asyncio.to_thread(_keep, where, app.settings.model, rows)
     except MainspringError as error:
@@ -43,7 +43,7 @@ async def take(app: App, request: Request) -> Reply:
         journal().error("labels not kept", error=str(error))
         raise Problem(503, "The labels could not be kept: try again.", retry_after=5) from None
     finally:
-        app.jobs -= 1
+        app.labelling -= 1
     app.tally.count("labels", counts["rows"])
     return Reply(msgspec.json.encode(counts))
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mainspring.serve.endpoint import UNREADABLE, Asked
+from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
 from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.record import encode
 from mainspring.serve.meter import BOUNDS, Histogram
-from mainspring.serve.problem import Problem, busy
+from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
+from mainspring.serve.served import Scored
+from mainspring.serve.traffic import Chosen
+from mainspring.serve.works import Works, is_small, late
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
     from mainspring.serve.endpoint import Endpoint
     from mainspring.serve.log.record import Role
-    from mainspring.serve.served import Aside, Scored, Served
+    from mainspring.serve.served import Aside, Served
     from mainspring.serve.traffic import Deployment
 
 TURN = 64
@@ -53,7 +57,11 @@ class Item(NamedTuple):
 
 
 class Queue:
-    """The rows that wait for one version."""
+    """The rows that wait for one version.
+
+    ``working`` are those that a thread scores now, ``late`` the ids of those that were told meanwhile that it takes
+    too long.
+    """
 
     def __init__(self, served: Served, role: Role, capacity: int, aside: Aside | None = None) -> None:
         """Hold at most *capacity* rows, of which *aside* is missing to the version."""
@@ -61,6 +69,8 @@ class Queue:
 
         self.served, self.role, self.capacity, self.aside = served, role, capacity, aside
         self.items: list[Item] = []
+        self.working: list[Item] = []
+        self.late: set[str] = set()
         self.matrix = np.empty((capacity, served.width), np.float32)
         self.view = self.matrix.data.cast("B") if self.matrix.size else memoryview(bytearray())
         self.step = 4 * served.width
@@ -77,14 +87,16 @@ class Lane:
         self._loop = loop
         self._pool = pool
         self._live: Deployment | None = None
-        self._queues: dict[int, Queue] = {}
+        self._queues: dict[tuple[int, str, int], Queue] = {}
         self._champion: Queue | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        limits = endpoint.limits
+        self.works = Works(pool, most=limits.queue, timeout=limits.timeout)
 
     @property
     def waiting(self) -> int:
         """How many rows wait."""
-        return sum(len(queue.items) for queue in self._queues.values())
+        return self.works.waiting + sum(len(queue.items) for queue in self._queues.values())
 
     def take(self, connection: Connection, body: bytes, started: float, request: str, echo: bytes) -> None:
         """Answer the row in *body* soon; *echo* is a header line to send back."""
@@ -107,11 +119,12 @@ class Lane:
                     typed = compiled.row(body)
             waiting = len(queue.items)
             if waiting >= queue.capacity:
-                self._refuse(connection, busy(), started, request, echo)
+                problem = busy(chosen=Chosen(queue.served, queue.role, identity))
+                self._refuse(connection, problem, started, request, echo)
                 return
             compiled.into(typed, queue.view, waiting * queue.step)
         except UNREADABLE:
-            self._plainly(connection, body, started, request, echo)
+            self._plainly(connection, body, started, request, echo, identity)
             return
         queue.items.append(Item(connection, identity, entity, body, started, request, echo))
         if waiting == 0 and not queue.is_at_work:
@@ -125,10 +138,25 @@ class Lane:
             if queue.items and not queue.is_slow:
                 self._turn(queue)
 
+    def tick(self, now: float) -> None:
+        """Tell those who have waited for a slow model until *now* and longer than a request may take."""
+        before = now - self.endpoint.limits.timeout
+        for queue in list(self._queues.values()):
+            if not queue.is_slow:
+                continue
+            old = [item for item in queue.working if item.started < before and item.identity not in queue.late]
+            queue.late.update(item.identity for item in old)
+            kept = [place for place, item in enumerate(queue.items) if item.started >= before]
+            if len(kept) < len(queue.items):
+                old += [item for item in queue.items if item.started < before]
+                queue.items = [queue.items[place] for place in kept]
+                queue.matrix[: len(kept)] = queue.matrix[kept]
+            self._failed(queue, old, late(self.endpoint.limits.timeout))
+
     def _follow(self, live: Deployment | None) -> None:
         """Make queues for the versions that are live now; those before keep theirs until they are empty."""
         self._live = live
-        self._queues = {number: queue for number, queue in self._queues.items() if queue.items or queue.is_at_work}
+        self._queues = {key: queue for key, queue in self._queues.items() if queue.items or queue.is_at_work}
         self._champion = None if live is None else self._queue(live, live.champion, "champion")
 
     def _chosen(self, live: Deployment, key: str) -> Queue:
@@ -136,11 +164,12 @@ class Lane:
         return self._queue(live, served, role)
 
     def _queue(self, live: Deployment, served: Served, role: Role) -> Queue:
-        queue = self._queues.get(id(served))
         aside = live.asides.get(served.version)
-        if queue is None or queue.role != role or queue.aside is not aside:
+        key = (id(served), role, id(aside))
+        queue = self._queues.get(key)
+        if queue is None:
             capacity = self.endpoint.limits.queue if served.pace.is_slow else TURN
-            queue = self._queues[id(served)] = Queue(served, role, capacity, aside)
+            queue = self._queues[key] = Queue(served, role, capacity, aside)
         return queue
 
     def _turn(self, queue: Queue) -> None:
@@ -153,16 +182,14 @@ class Lane:
         if queue.aside is not None:
             queue.aside.blank(matrix)
         if queue.is_slow:
-            queue.is_at_work = True
-            task = self._loop.create_task(self._slowly(queue, items, matrix.copy()))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            queue.is_at_work, queue.working = True, items
+            self._later(self._slowly(queue, items, matrix.copy()))
             return
         start = time.perf_counter()
         try:
             scored = queue.served.score_each(matrix)
         except Exception as error:  # whatever a library raises, the connections must be answered
-            self._failed(items, error)
+            self._failed(queue, items, error)
             return
         self._answer(queue, items, scored, start)
 
@@ -170,12 +197,18 @@ class Lane:
         start = time.perf_counter()
         try:
             scored = await self._loop.run_in_executor(self._pool, queue.served.score_each, matrix)
-        except Exception as error:
-            self._failed(items, error)
-        else:
+            if queue.late:
+                kept = [place for place, item in enumerate(items) if item.identity not in queue.late]
+                items = [items[place] for place in kept]
+                scores = None if scored.scores is None else [scored.scores[place] for place in kept]
+                scored = Scored([scored.values[place] for place in kept], scores)
             self._answer(queue, items, scored, start)
-        queue.is_at_work = False
-        self._turn(queue)
+        except Exception as error:
+            self._failed(queue, [item for item in items if item.identity not in queue.late], error)
+        finally:
+            queue.is_at_work, queue.working = False, []
+            queue.late.clear()
+            self._turn(queue)
 
     def _answer(self, queue: Queue, items: list[Item], scored: Scored, start: float) -> None:
         """Count, log and send the answers of one turn."""
@@ -203,7 +236,8 @@ class Lane:
             bodies.append(answer(identity, value, chances, flag).encode())
         ticket = log.extend(records) if log is not None else 0
         if log is not None and log.is_durable:
-            self._later(self._when_kept(list(zip(items, bodies, strict=True)), ticket))
+            told = [(item.connection, 200, body, item.echo) for item, body in zip(items, bodies, strict=True)]
+            self._later(self._when_kept(told, ticket))
         else:
             for (connection, *_, echo), body in zip(items, bodies, strict=True):
                 connection.answer(200, body, echo)
@@ -223,39 +257,39 @@ class Lane:
             found = tally.latency[PREDICT] = Histogram()
         return found
 
-    async def _when_kept(self, replies: list[tuple[Item, bytes]], ticket: int) -> None:
+    async def _when_kept(self, replies: list[tuple[Connection, int, bytes, bytes]], ticket: int) -> None:
         """Answer when the records are on the disk; where it refuses them, answer all the same and say so."""
         log = self.endpoint.log
         kept = log is None or await log.durable(ticket)
-        for item, body in replies:
-            item.connection.answer(200, body, item.echo if kept else item.echo + LOST)
+        for connection, status, body, headers in replies:
+            connection.answer(status, body, headers if kept else headers + LOST)
 
-    def _plainly(self, connection: Connection, body: bytes, started: float, request: str, echo: bytes) -> None:
+    def _plainly(
+        self, connection: Connection, body: bytes, started: float, request: str, echo: bytes, identity: str = ""
+    ) -> None:
         """What the quick way does not take: several rows, odd forms of values, values that break the contract."""
         endpoint = self.endpoint
         live = endpoint.deployment
-        if live is not None and any(served.pace.is_slow for served in live.versions.values()):
-            self._later(self._plainly_slow(connection, body, started, request, echo))
+        small = is_small(body)
+        if not small or (live is not None and any(served.pace.is_slow for served in live.versions.values())):
+            self._later(self._apart(connection, body, started, request, echo, identity, whole=not small))
             return
         try:
-            asked = endpoint.ask(body, request)
-            scored = endpoint.score(asked)
-            data = endpoint.render(asked, scored)
+            asked = endpoint.ask(body, request, identity=identity)
+            scored, data = endpoint.say(asked, endpoint.render)
         except Exception as error:
             self._refuse(connection, error, started, request, echo)
             return
         self._done(connection, asked, scored, data, started, echo)
 
-    async def _plainly_slow(
-        self, connection: Connection, body: bytes, started: float, request: str, echo: bytes
-    ) -> None:
+    async def _apart(
+        self, connection: Connection, body: bytes, started: float, request: str, echo: bytes, identity: str,
+        *, whole: bool,
+    ) -> None:  # fmt: skip
         endpoint = self.endpoint
+        read = partial(endpoint.ask, body, request, identity=identity)
         try:
-            asked = endpoint.ask(body, request)
-            if len(self._tasks) > endpoint.limits.queue:
-                raise busy()
-            scored = await self._loop.run_in_executor(self._pool, endpoint.score, asked)
-            data = endpoint.render(asked, scored)
+            asked, scored, data = await self.works.answer(endpoint, read, endpoint.render, whole=whole)
         except Exception as error:
             self._refuse(connection, error, started, request, echo)
             return
@@ -269,29 +303,30 @@ class Lane:
         endpoint.tally.request(PREDICT, 200, latency)
         ticket = endpoint.record(asked, scored, latency)
         if endpoint.log is not None and endpoint.log.is_durable:
-            item = Item(connection, asked.identity, None, b"", started, "", echo)
-            self._later(self._when_kept([(item, data)], ticket))
+            self._later(self._when_kept([(connection, 200, data, echo)], ticket))
         else:
             connection.answer(200, data, echo)
 
-    def _refuse(self, connection: Connection, error: Exception, started: float, request: str, echo: bytes) -> None:
-        problem = error if isinstance(error, Problem) else self._unforeseen(error)
+    def _refuse(
+        self, connection: Connection, error: Exception, started: float, request: str, echo: bytes,
+        chosen: Chosen | None = None,
+    ) -> None:  # fmt: skip
+        problem, log = failed(error), self.endpoint.log
         latency = time.perf_counter() - started
-        self.endpoint.refused(problem, latency, request)
+        ticket = self.endpoint.refused(problem, latency, request, chosen)
         self.endpoint.tally.request(PREDICT, problem.status, latency)
-        status, body, headers = refusal(problem, PREDICT)
-        connection.answer(status, body, headers + echo)
+        status, body, headers, _ = refusal(problem, PREDICT)
+        if log is not None and log.is_durable and ticket != NOT_LOGGED:
+            self._later(self._when_kept([(connection, status, body, headers + echo)], ticket))
+        else:
+            connection.answer(status, body, headers + echo)
 
-    def _failed(self, items: list[Item], error: Exception) -> None:
-        problem = self._unforeseen(error)
-        for item in items:
-            self._refuse(item.connection, problem, item.started, item.request, item.echo)
-
-    def _unforeseen(self, error: Exception) -> Problem:
-        from mainspring.serve.journal import journal
-
-        journal().error("prediction failed", error=f"{type(error).__name__}: {error}")
-        return Problem(500, "The model could not score the request. The server's log says why.")
+    def _failed(self, queue: Queue, items: list[Item], error: Exception) -> None:
+        if items:
+            problem = failed(error)
+            for item in items:
+                chosen = Chosen(queue.served, queue.role, item.identity)
+                self._refuse(item.connection, problem, item.started, item.request, item.echo, chosen)
 
     def _later(self, work: Any) -> None:
         task = self._loop.create_task(work)

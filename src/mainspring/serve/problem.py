@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mainspring.serve.traffic import Chosen
+
 MOST_TOLD = 100
 """So many violations are listed in one answer; the rest is counted."""
 
@@ -36,7 +38,7 @@ class Violation:
 class Problem(Exception):
     """Ends a request with an HTTP status from 400 on and a sentence.
 
-    ``retry_after`` seconds later it may be worth another try.
+    ``retry_after`` seconds later it may be worth another try. ``chosen`` is who was to answer, once that is decided.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Problem(Exception):
         headers: Mapping[str, str] | None = None,
         retry_after: int | None = None,
         close: bool = False,
+        chosen: Chosen | None = None,
     ) -> None:
         """With *close* the connection is not used for anything more: what follows on it was not read."""
         super().__init__(message)
@@ -55,6 +58,7 @@ class Problem(Exception):
         self.message = message
         self.violations = violations
         self.close = close
+        self.chosen = chosen
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["retry-after"] = str(retry_after)
@@ -72,6 +76,18 @@ def invalid(violations: Sequence[Violation]) -> Problem:
     return Problem(422, f"Row {first.row}: {first.message}{others}.", violations=violations)
 
 
-def busy(message: str = "Too much is being asked at once: try again.") -> Problem:
+def busy(message: str = "Too much is being asked at once: try again.", *, chosen: Chosen | None = None) -> Problem:
     """The problem of a server that has all it can do: 503 with a time after which to try again."""
-    return Problem(503, message, retry_after=1)
+    return Problem(503, message, retry_after=1, chosen=chosen)
+
+
+def check_count(rows: int, most: int) -> None:
+    """Raise Problem 400 where a request has no rows, 413 where it has more than *most*."""
+    if rows == 0:
+        raise Problem(400, "There are no rows in the request.")
+    if rows > most:
+        raise Problem(
+            413,
+            f"The request has {rows:,} rows; at most {most:,} are taken at once. Send them in parts, "
+            "or raise --max-rows.",
+        )

@@ -61,7 +61,7 @@ def now(app: App) -> Tally:
     tally.gauges = {
         "connections": len(app.connections),
         "queue_rows": app.lane.waiting,
-        "jobs": app.jobs,
+        "jobs": app.works.waiting,
         "receiving_bytes": app.held,
         "resident_memory_bytes": process.memory_info().rss,
         "cpu_seconds": times.user + times.system,
@@ -73,8 +73,8 @@ def now(app: App) -> Tally:
         tally.counts |= {"log_dropped": status.dropped, "log_failed": status.failed, "log_written": status.written}
     if endpoint.shadows is not None:
         tally.counts["shadow_passed_over"] = endpoint.shadows.passed_over
-        tally.counts["shadow_failed"] = sum(endpoint.shadows.failed.values())
-        for version, rows in endpoint.shadows.asked.items():
+        tally.counts["shadow_failed"] = sum(list(endpoint.shadows.failed.values()))
+        for version, rows in list(endpoint.shadows.asked.items()):
             tally.rows[(version, "shadow")] = rows
     return tally
 

@@ -59,8 +59,12 @@ class Http(HttpToolsProtocol):
         self.keep = True
         self._head = 0
         self._got = 0
+        self._dry = (
+            0  # so many bytes came since the last of the body: the frame of a chunk, or lines behind the last one
+        )
         self._begins = 0
         self._running: Any = None  # what the app is answering; ``cycle`` may be one that waits behind it
+        self._receiving: Any = None  # what the app is to answer and the body of which is still coming
         self._reserved = 0
         self._chunks: list[bytes] | None = None
         self._waiting = False
@@ -92,9 +96,10 @@ class Http(HttpToolsProtocol):
         if self._lingering:
             return
         self._begins = 0 if self.begun else -1  # how many requests begin in this piece, but for one that it begins with
+        got = self._got if self.begun else -1
         super().data_received(data)
         if self.begun and not self._lingering:
-            self._received_in_part(len(data))
+            self._received_in_part(len(data), is_dry=got == self._got and self._begins == 0)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: read no more of its requests either."""
@@ -126,8 +131,17 @@ class Http(HttpToolsProtocol):
         self.expect_100_continue = False
         self.in_head = True
         self.begun = time.perf_counter()
-        self._head = self._got = 0
+        self._head = self._got = self._dry = 0
         self._begins += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A line of the head; lines behind a chunked body tell us nothing."""
+        if not self.in_head:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """Choose the way."""
@@ -146,6 +160,7 @@ class Http(HttpToolsProtocol):
         self.headers.extend(headers)
         self.scope["mainspring.traced"] = traced  # type: ignore[typeddict-unknown-key]
         super().on_headers_complete()
+        self._receiving = self.cycle
         if not self.keep:
             self.cycle.keep_alive = False
 
@@ -158,6 +173,8 @@ class Http(HttpToolsProtocol):
             needed = self._got if self._got > QUICK else 0
             if self._got > self.limits.body:
                 self.refuse(self._too_large())
+            elif self._is_answered():
+                return  # nobody waits for the rest
             elif needed <= self._reserved or self._reserve(needed - self._reserved):
                 super().on_body(body)
 
@@ -169,6 +186,9 @@ class Http(HttpToolsProtocol):
         if chunks is None:
             if not self._lingering:
                 super().on_message_complete()
+            if self._is_answered():
+                self._release()
+            self._receiving = None
             return
         if self._reserved:
             self._release()
@@ -210,7 +230,7 @@ class Http(HttpToolsProtocol):
     def refuse(self, problem: Problem) -> None:
         """Say no, take nothing more of this connection, and close it when what was said can have been read.
 
-        Where answers to earlier requests are still to come, it is closed without a word: they keep their order.
+        Where answers to earlier requests are still to come, or this one has its answer, it is closed without a word.
         """
         if self._lingering or self.transport.is_closing():
             return
@@ -219,7 +239,7 @@ class Http(HttpToolsProtocol):
         is_behind = (
             self._running is not None and not self._running.response_complete and self._running is not self.cycle
         )
-        if self._waiting or self.pipeline or is_behind:
+        if self._waiting or self.pipeline or is_behind or self._is_answered():
             self._lingering = True
             self._release()
             self.transport.close()
@@ -234,7 +254,7 @@ class Http(HttpToolsProtocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         route = getattr(self, "url", b"").split(b"?")[0].decode("latin-1")
-        status, body, headers = refusal(problem, route)
+        status, body, headers, _ = refusal(problem, route)
         self.transport.write(
             b"%b%b%bconnection: close\r\ncontent-length: %d\r\n\r\n%b"
             % (status_line(status), JSON, headers, len(body), body)
@@ -260,7 +280,16 @@ class Http(HttpToolsProtocol):
         """Whether nothing was asked for so long that the connection may go."""
         return not (self._waiting or self.begun or self._is_at_work()) and now - self.rested > self.limits.keep_alive
 
+    def is_stuck(self, now: float) -> bool:
+        """Whether the connection was closed long ago, and the client still does not take what it was sent."""
+        limits = self.limits
+        return self.transport.is_closing() and now - self.rested > limits.keep_alive + limits.timeout
+
     # how it is done
+
+    def _is_answered(self) -> bool:
+        """Whether the app has answered the request the body of which is still coming."""
+        return self._receiving is not None and self._receiving.response_complete
 
     def _is_at_work(self) -> bool:
         """Whether the app is answering a request of this connection."""
@@ -284,7 +313,7 @@ class Http(HttpToolsProtocol):
             return True
         if len(self.headers) > FEW:
             return False
-        self._request, self._echo = "", b""
+        self._request, self._echo, self._known = "", b"", []
         length = -1
         for name, value in self.headers:
             if name == b"content-length":
@@ -334,14 +363,21 @@ class Http(HttpToolsProtocol):
     def _too_long(self) -> Problem:
         return Problem(431, f"The request's headers are larger than {self.limits.head:,} bytes, or more than {MANY}.")
 
-    def _received_in_part(self, received: int) -> None:
-        """Bound what the rest of the head may be, and account for a body that is still coming."""
+    def _received_in_part(self, received: int, *, is_dry: bool) -> None:
+        """Bound what the rest of the head may be, and account for a body that is still coming.
+
+        A piece of a body that *is_dry* has nothing of it: it is the frame of a chunk, or lines behind the last one.
+        """
         if self.in_head:
             self._head += received if self._begins == 0 else 0
             if self._head > self.limits.head:
                 self.refuse(self._too_long())
         elif self._chunks is not None and not self._reserved:
             self._reserve(self._length)
+        elif self._chunks is None:
+            self._dry = self._dry + received if is_dry else 0
+            if self._dry > self.limits.head:
+                self.refuse(self._too_long())
 
     def _reserve(self, size: int) -> bool:
         """Take so many bytes of what all bodies may hold together; where too few are left, say so."""

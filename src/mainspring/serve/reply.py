@@ -12,23 +12,26 @@ if TYPE_CHECKING:
 
 PREDICT = "/predict"
 JSON = b"content-type: application/json\r\n"
+TEXT = "text/plain; charset=utf-8"
 MLFLOW_CODES = {
-    400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
     404: "NOT_FOUND",
     422: "INVALID_PARAMETER_VALUE",
     429: "REQUEST_LIMIT_EXCEEDED",
     503: "TEMPORARILY_UNAVAILABLE",
+    504: "TEMPORARILY_UNAVAILABLE",
 }
+"""What a status is called; the others from 500 on are errors of ours, those below of the client."""
 
 
 class Refusal(NamedTuple):
-    """An answer that says no: its status, its JSON, and further header lines, each with its end."""
+    """An answer that says no: its status, its body, further header lines, each with its end, and the body's type."""
 
     status: int
     body: bytes
     headers: bytes
+    kind: str = "application/json"
 
 
 def status_line(status: int) -> bytes:
@@ -43,22 +46,23 @@ def status_line(status: int) -> bytes:
 def refusal(problem: Problem, route: str) -> Refusal:
     """*problem* as *route* tells it.
 
-    ``/v2`` takes ``{"error"}`` and knows no 422; ``/invocations`` takes the error JSON of MLflow; everything else
-    ``{"error", "violations"}``.
+    ``/v2`` takes ``{"error"}`` and knows no 422; ``/invocations`` takes the error JSON of MLflow, and text where it
+    does not take the kind of body; everything else ``{"error", "violations"}``.
     """
     status = problem.status
+    lines = "".join(f"{name}: {value}\r\n" for name, value in problem.headers.items()).encode("latin-1", "replace")
     body: dict[str, Any]
     if route.startswith("/v2"):
         status = 400 if status == 422 else status
         body = {"error": problem.message}
     elif route == "/invocations":
-        body = {"error_code": MLFLOW_CODES.get(status, "INTERNAL_ERROR"), "message": problem.message}
+        if status == 415:
+            return Refusal(status, problem.message.encode(), lines, TEXT)
+        code = MLFLOW_CODES.get(status, "BAD_REQUEST" if status < 500 else "INTERNAL_ERROR")
+        body = {"error_code": code, "message": problem.message}
         status = 400 if status == 422 else status
-        if status == 413:
-            body["error_code"] = "BAD_REQUEST"
     else:
         body = {"error": problem.message}
     if problem.violations:
         body["violations"] = problem.told()
-    lines = "".join(f"{name}: {value}\r\n" for name, value in problem.headers.items())
-    return Refusal(status, msgspec.json.encode(body), lines.encode("latin-1", "replace"))
+    return Refusal(status, msgspec.json.encode(body), lines)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mainspring.serve.app import App
     from mainspring.serve.endpoint import Asked
     from mainspring.serve.exchange import Request
+    from mainspring.serve.traffic import Deployment
 
     Handler = Callable[[Request], Awaitable[Reply]]
 
@@ -132,10 +133,10 @@ class Routes:
 
         def read() -> Asked:
             live = app.endpoint.live()
-            invocation = invocations.read(request.body, kind, live.champion)
-            return app.endpoint.ask_rows(invocation.rows, request.identity)
+            rows = invocations.read(request.body, kind, live.champion, most=app.limits.rows)
+            return app.endpoint.ask_rows(live, rows, request.identity)
 
-        asked, body, kept = await app.work(request, read, invocations.render, size=len(request.body))
+        asked, body, kept = await app.work(request, read, invocations.render)
         headers = {"x-prediction-id": asked.identity, "x-model-version": str(asked.served.version)}
         return Reply(body, headers=headers | unkept(kept))
 
@@ -159,46 +160,47 @@ class Routes:
 
     async def _metadata(self, request: Request, *, name: str, version: str | None) -> Reply:
         live = self._app.endpoint.live()
-        number = self._known(name, version)
+        number = _known(live, name, version)
         served = live.champion if number is None else live.versions[number]
         return _json(inference.metadata(served, list(live.versions)))
 
     async def _model_ready(self, request: Request, *, name: str, version: str | None) -> Reply:
-        self._known(name, version)
+        _known(self._app.endpoint.live(), name, version)
         return _json({"name": name, "ready": True})
 
     async def _infer(self, request: Request, *, name: str, version: str | None) -> Reply:
         app = self._app
-        number = self._known(name, version)
+        live = app.endpoint.live()
+        number = _known(live, name, version)
         header = request.headers.get(inference.SIZE_HEADER.encode())
+        size = None if header is None else header.decode("latin-1")
         held: list[inference.Inference] = []
 
         def read() -> Asked:
-            live = app.endpoint.live()
-            served = live.champion if number is None else live.versions.get(number, live.champion)
-            held.append(inference.read(request.body, None if header is None else header.decode("latin-1"), served))
-            return app.endpoint.ask_rows(held[0].rows, request.identity, version=number)
+            served = live.champion if number is None else live.versions[number]
+            held.append(inference.read(request.body, size, served, most=app.limits.rows))
+            return app.endpoint.ask_rows(live, held[0].rows, request.identity, version=number)
 
         def render(asked: Asked, scored: Any) -> inference.Inferred:
             return inference.render(held[0], asked, scored)
 
-        _, inferred, kept = await app.work(request, read, render, size=len(request.body))
+        _, inferred, kept = await app.work(request, read, render)
         if inferred.header_length is None:
             return Reply(inferred.body, headers=unkept(kept))
         headers = {inference.SIZE_HEADER: str(inferred.header_length)} | unkept(kept)
         return Reply(inferred.body, kind="application/octet-stream", headers=headers)
 
-    def _known(self, name: str, version: str | None) -> int | None:
-        """The number of a version that is loaded; None where none was asked for. Raises Problem 404."""
-        live = self._app.endpoint.live()
-        if name != live.champion.name:
-            raise Problem(404, f"There is no model {name[:200]!r} here; this endpoint serves {live.champion.name}.")
-        if version is None:
-            return None
-        if not version.isascii() or not version.isdigit() or int(version[:12]) not in live.versions:
-            known = ", ".join(str(each) for each in sorted(live.versions))
-            raise Problem(404, f"Version {version[:40]} of {name} is not loaded here; loaded: {known}.")
-        return int(version)
+
+def _known(live: Deployment, name: str, version: str | None) -> int | None:
+    """The number of a version that is loaded; None where none was asked for. Raises Problem 404."""
+    if name != live.champion.name:
+        raise Problem(404, f"There is no model {name[:200]!r} here; this endpoint serves {live.champion.name}.")
+    if version is None:
+        return None
+    if not version.isascii() or not version.isdigit() or int(version[:12]) not in live.versions:
+        known = ", ".join(str(each) for each in sorted(live.versions))
+        raise Problem(404, f"Version {version[:40]} of {name} is not loaded here; loaded: {known}.")
+    return int(version)
 
 
 def _json(value: Any, status: int = 200) -> Reply:

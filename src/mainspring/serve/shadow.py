@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mainspring.serve.endpoint import UNREADABLE, Asked, made, record_of
 from mainspring.serve.problem import Problem
 from mainspring.serve.rows import judge
+from mainspring.serve.traffic import Chosen
 
 if TYPE_CHECKING:
     from mainspring.serve.log.writer import LogWriter
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from mainspring.serve.traffic import Deployment
 
 WAITING = 1_000
-"""So many requests wait at most; beyond that they are passed over and counted."""
+WAITING_ROWS = 20_000
+WAITING_BYTES = 32 * 1024 * 1024
+"""So many requests, rows and bytes wait at most; beyond that requests are passed over and counted."""
+CELL = 64
+"""A value that was read takes about so many bytes."""
 REST = 0.005
 
 
@@ -35,6 +40,8 @@ class Shadows:
         self.passed_over = 0
         self._log = log
         self._waiting: deque[Asked] = deque()
+        self._taken = [0, 0]  # rows and bytes; each of the two lists is written by one thread alone
+        self._done = [0, 0]
         self._wake = threading.Event()
         threading.Thread(target=self._run, name="shadows", daemon=True).start()
 
@@ -42,9 +49,12 @@ class Shadows:
         """Take note of a request that was answered. Never waits."""
         if self.live is None or not self.live.shadows:
             return
-        if len(self._waiting) >= WAITING:
+        rows, size = (taken - done for taken, done in zip(self._taken, self._done, strict=True))
+        more = _size(asked)
+        if len(self._waiting) >= WAITING or rows + asked.count > WAITING_ROWS or size + more > WAITING_BYTES:
             self.passed_over += 1
             return
+        self._taken = [self._taken[0] + asked.count, self._taken[1] + more]
         self._waiting.append(asked)
         self._wake.set()
 
@@ -63,6 +73,7 @@ class Shadows:
                 if (live := self.live) is not None:
                     for served in live.shadows:
                         self._ask(live, served, asked)
+                self._done = [self._done[0] + asked.count, self._done[1] + _size(asked)]
 
     def _ask(self, live: Deployment, served: Served, asked: Asked) -> None:
         start = time.perf_counter()
@@ -75,6 +86,13 @@ class Shadows:
             self.failed[served.version] = self.failed.get(served.version, 0) + asked.count
         else:
             self.asked[served.version] = self.asked.get(served.version, 0) + asked.count
+
+
+def _size(asked: Asked) -> int:
+    """About how many bytes a request holds while it waits."""
+    features = asked.features
+    held = len(features) if isinstance(features, bytes) else CELL * asked.count * len(asked.served.fields)
+    return int(asked.matrix.nbytes) + held
 
 
 def _as_asked(live: Deployment, served: Served, asked: Asked) -> Asked:
@@ -108,6 +126,5 @@ def _as_asked(live: Deployment, served: Served, asked: Asked) -> Asked:
 def _made(
     live: Deployment, served: Served, asked: Asked, matrix: Any, features: Any, flags: list[str | None] | None
 ) -> Asked:
-    return made(
-        live, served, "shadow", asked.identity, asked.request, asked.rows, matrix, asked.entity, features, flags
-    )  # fmt: skip
+    chosen = Chosen(served, "shadow", asked.identity)
+    return made(live, chosen, asked.request, asked.rows, matrix, asked.entity, features, flags)

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mainspring.serve.problem import Problem
+from mainspring.serve.problem import Problem, check_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +32,16 @@ class Tensor:
     data: list[Any]
 
 
-def read(raw: Any, place: int, rest: memoryview) -> tuple[Tensor, int]:
+def read(raw: Any, place: int, rest: memoryview, *, rows: int, elements: int) -> tuple[Tensor, int]:
     """The input number *place*, of which raw bytes are at the beginning of *rest*; how many of those it took.
 
-    Raises Problem 400.
+    Raises Problem 400, and 413 for more than so many *rows*, or more *elements* than they can have.
     """
     name, datatype, shape = _described(raw, place)
     count = math.prod(shape)
+    check_count(shape[0], rows)
+    if count > elements:
+        raise Problem(413, f"Input {name[:80]!r} has the shape {list(shape)}, which is more than the model takes.")
     parameters = raw.get("parameters") or {}
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     if size is not None:

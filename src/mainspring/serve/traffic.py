@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from blake3 import blake3
 
@@ -33,6 +33,14 @@ def place(model: str, key: str) -> int:
     """The place of *key* among the ``PARTS`` equal parts of the traffic of *model*."""
     digest = blake3(f"{model}\0{key}".encode("utf-8", "replace")).digest(length=8)
     return int.from_bytes(digest, "big") % PARTS
+
+
+class Chosen(NamedTuple):
+    """Who answers a request and as what, and the id of its answer, by which that was chosen if nobody is named."""
+
+    served: Served
+    role: Role
+    identity: str
 
 
 @dataclass(frozen=True, slots=True)

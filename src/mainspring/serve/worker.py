@@ -105,9 +105,12 @@ class Worker:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self._app.tick()
-            self._leave_numbers()
-            self._tell_of_log()
+            for what in (self._app.tick, self._leave_numbers, self._tell_of_log):
+                try:
+                    what()
+                except Exception as error:  # a boundary: what is due once a second is due again in a second
+                    text = f"{type(error).__name__}: {error}"
+                    journals.journal().error("once a second", what=what.__name__, error=text)
 
     def _leave_numbers(self) -> None:
         from mainspring.serve import prometheus
