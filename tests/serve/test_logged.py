@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.operate.live.windows import GRACE
+from mainspring.serve.compaction import LATER, LOOK
 from mainspring.serve.log.compact import compact
 from mainspring.serve.log.read import PredictionLog
+from mainspring.serve.log.writer import AGE
 from mainspring.workspace import Workspace
 from tests.serve import shop
 from tests.serve.live import client, serving, until
@@ -120,6 +123,11 @@ def test_a_log_that_cannot_be_written_fails_no_prediction_and_is_told(workspace:
         folder.unlink()
         until(lambda: not incident())
     assert set(logged(workspace)["id"]) == {reply.json()["id"] for reply in answers}
+
+
+def test_a_window_is_judged_when_its_last_rows_are_in() -> None:
+    """There is time for two compactions beside what is waited for."""
+    assert GRACE.total_seconds() >= AGE + LOOK + LATER + 2 * 7
 
 
 def test_without_a_log(workspace: Path) -> None:

@@ -18,7 +18,7 @@ def loop(
     *,
     once: Annotated[bool, Parameter(negative=(), help="Make one round and end.")] = False,
     interval: Annotated[str, Parameter(help="How long to rest between two rounds.")] = INTERVAL,
-    grace: Annotated[str | None, Parameter(help="How long a window waits for late rows; default 20s.")] = None,
+    grace: Annotated[str | None, Parameter(help="How long a window waits for late rows; default 30s.")] = None,
     skew: Annotated[
         str | None, Parameter(help="How often to compare served features with the pipeline's; default: never.")
     ] = None,

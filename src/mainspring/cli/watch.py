@@ -16,7 +16,7 @@ SHOWN = 12
 
 def watch(
     *,
-    grace: Annotated[str | None, Parameter(help="How long a window waits for late rows; default 20s.")] = None,
+    grace: Annotated[str | None, Parameter(help="How long a window waits for late rows; default 30s.")] = None,
     skew: Annotated[
         bool, Parameter(negative=(), help="Also compare served features with those the pipeline makes now.")
     ] = False,

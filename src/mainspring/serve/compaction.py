@@ -25,7 +25,9 @@ LOOK = 2.0
 """Seconds between two looks at what waits."""
 SOON = 16 * 1024 * 1024
 """So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds."""
-LATER = 20.0
+LATER = 8.0
+"""Rows are in the log `mainspring.serve.log.writer.AGE` + `LOOK` + `LATER` seconds after they were answered, and what
+two of these processes take: windows are judged when that is over (`mainspring.operate.live.windows.GRACE`)."""
 PATIENCE = 300.0
 
 

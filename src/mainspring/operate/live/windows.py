@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
     Ticks: TypeAlias = np.ndarray[Any, np.dtype[np.int64]]
 
-GRACE = timedelta(seconds=20)
-"""A row is in the log so long after it was answered, at the latest: spools are finished and read every few seconds."""
+GRACE = timedelta(seconds=30)
+"""A row is in the log so long after it was answered: its spool is finished after 5 s, waits up to 10 s for compaction,
+which is a process of low priority that may take seconds, and twice that where one is just at work. Judged earlier, a
+window's last rows would be missing, and a short window would seem to have none. On a machine that has no time to spare
+rows may still come later: their window is then judged again."""
 SILENT = 3
 """After so many windows without a row the next ones are passed over until rows come again."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

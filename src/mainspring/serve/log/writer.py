@@ -31,6 +31,8 @@ BATCH = 4 * 1024 * 1024
 """Bytes in the queue that are written without waiting for the interval: every turn of the thread halts the endpoint."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
+AGE = 5.0
+"""After so many seconds a spool is finished, that compaction may take it."""
 LARGEST_SPOOL = 8 * 1024 * 1024
 """Compaction holds one spool in memory: a larger one is finished before its time."""
 _FRAME = BATCH
@@ -68,7 +70,7 @@ class LogWriter:
         durable: bool = False,
         interval: float = 0.1,
         sync: float = 1.0,
-        roll: float = 5.0,
+        roll: float = AGE,
         queue: int = QUEUE,
     ) -> None:
         """Write below *folder*, the root of all spools, whether or not it can be written now.
