@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,25 @@ def test_what_lasts_is_one_incident_and_ends_when_it_is_over() -> None:
     kinds = [event.kind for event in found.events]
     assert kinds == ["opened", "signal", "signal", "action", "action", "action", "closed"]
     assert found.events[1].text.startswith("hour 0: ")
+
+
+def test_what_lasts_for_long_is_told_ever_less_often_and_an_equal_hold_once() -> None:
+    case = Case()
+    slow = Signal(name="latency p99", kind="service", value=80.0, breached=True, rows=400, text="latency p99 is 80 ms")
+    gone = Signal(
+        name="missing column", kind="data quality", column="a", value=1.0, breached=True, rows=0, text="a is missing"
+    )
+    for window in range(33):
+        case.desk.keep(case.desk.draw(window, [slow, gone], lambda: None), where=f"hour {window}")
+        case.desk.act("hold", "hold: mend it upstream")
+    broken, served = sorted((case.desk.port.get(one.id) for one in case.desk.open), key=lambda one: one.kind)
+    signals = [event.text.split(":")[0] for event in served.events if event.kind == "signal"]
+    assert signals == [f"hour {window}" for window in (0, 1, 2, 4, 8, 16, 32)]
+    assert [event.kind for event in broken.events].count("action") == 1
+    assert broken.details["alerts"] == 33, "they are counted all the same"
+    slower = replace(slow, name="latency p50")
+    case.desk.keep(case.desk.draw(33, [slower], lambda: None), where="hour 33")
+    assert case.desk.port.get(served.id).events[-1].text.startswith("hour 33: "), "what is new is told at once"
 
 
 def test_incidents_are_kept_in_the_ledger_where_there_is_one(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ class Case:
 
     ``columns`` it is about; the windows in which it was ``opened`` and in which the ``last`` alert of its own kind
     came. ``unnamed``: one of these named no column. ``measured``: one was measured with labels, and since the last one
-    ``quiet`` windows were measured. ``held``: whatever opened it also ends it, quiet windows do not.
+    ``quiet`` windows were measured. ``held``: whatever opened it also ends it, quiet windows do not. ``named``: its
+    alerts so far, by name; ``repeats``: so many windows told nothing but these.
     """
 
     id: int
@@ -50,6 +51,8 @@ class Case:
     measured: bool = False
     quiet: int = 0
     held: bool = False
+    named: frozenset[str] = frozenset()
+    repeats: int = 0
 
     @classmethod
     def of(cls, number: int, kind: Kind, alerts: Sequence[Signal], window: int) -> Case:
@@ -176,8 +179,11 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, b
     if kind == "drift" and any(alert.kind == "performance" for alert in found):
         kind = "performance"
     own = [alert for alert in found if alert.kind == kind]
+    names = frozenset(f"{alert.name}:{alert.column or ''}" for alert in found)
     joined = replace(
         case,
+        named=case.named | names,
+        repeats=case.repeats + 1 if names <= case.named else 0,
         kind=kind,
         columns=case.columns | columns_of(found),
         alerts=case.alerts + len(found),

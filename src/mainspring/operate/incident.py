@@ -103,7 +103,11 @@ class Desk:
         for case in self.open:
             if case.kind == "service":
                 continue
-            said = self.port.get(case.id).action
+            kept = self.port.get(case.id)
+            said = kept.action
+            last = next((event.text for event in reversed(kept.events) if event.kind == "action"), None)
+            if action == "hold" and last == text:
+                continue
             # an incident that was acted upon does not become one that was merely watched
             if not (action == "hold" and said):
                 self.port.update(case.id, action=action, at=now)
@@ -150,7 +154,9 @@ class Desk:
             )
         else:
             self.port.update(case.id, details=details, at=self._clock.now())
-        self._signals(case.id, found, where)
+        # of what lasts ever fewer windows are told: the 1st, 2nd, 4th, 8th …
+        if told is not None or not case.repeats & (case.repeats - 1):
+            self._signals(case.id, found, where)
 
     def _signals(self, number: int, found: tuple[Signal, ...], where: str) -> None:
         texts = [signal.text for signal in found[:NAMED_SIGNALS]]
