@@ -20,6 +20,9 @@ task = "binary"
 target = "bought"
 entity = "customer"
 
+[monitor]
+label_delay = "2d"
+
 [columns.customer]
 type = "text"
 personal = true

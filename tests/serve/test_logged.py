@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from mainspring.workspace import Workspace
 from tests.serve import shop
 from tests.serve.live import client, serving, until
 from tests.serve.load import asking
+from tests.serve.log.workbench import made_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,12 +139,14 @@ def test_without_a_log(workspace: Path) -> None:
 
 
 def test_labels_by_http(workspace: Path) -> None:
+    old = made_id(datetime.now(UTC) - timedelta(days=3))
     with serving("shop", workspace=workspace) as live, client(live) as http:
         said = [http.post("/predict", json={**shop.GOOD, "customer": f"c{i}"}).json()["id"] for i in range(3)]
         until(lambda: not list((workspace / "spool").rglob("*.open*")), 20)
-        taken = http.post("/labels", json=[{"id": said[0], "label": "yes"}, {"id": "nobody", "label": "no"}])
+        taken = http.post("/labels", json=[{"id": said[0], "label": "yes"}, {"id": old, "label": "no"}])
         assert taken.status_code == 200, taken.text
-        assert (taken.json()["rows"], taken.json()["new"]) == (2, 2)
+        counts = taken.json()
+        assert (counts["rows"], counts["new"], counts["late"]) == (2, 2, 1)
         again = http.post("/labels", json={"labels": [{"id": said[0], "label": "no"}]})
         assert again.json()["corrected"] == 1
         for body, status in (([], 400), ("x", 400), ([3], 400), ([{"label": "yes"}], 422), ([{"id": 3}], 422)):

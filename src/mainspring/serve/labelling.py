@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +30,14 @@ async def take(app: App, request: Request) -> Reply:
     where = app.settings.workspace
     if where is None:
         raise Problem(501, "This endpoint keeps no labels: it was started without a workspace.")
-    rows = _rows(request.body)
-    if len(rows) > app.limits.rows:
-        raise Problem(413, f"There are {len(rows):,} labels; at most {app.limits.rows:,} are taken at once.")
     if app.labelling >= app.limits.jobs:
         raise busy()
+    live = app.endpoint.deployment
+    delay = None if live is None else live.champion.contract.monitor.label_delay
+    within = delay if isinstance(delay, timedelta) else None
     app.labelling += 1
     try:
-        counts = await asyncio.to_thread(_keep, where, app.settings.model, rows)
+        counts = await asyncio.to_thread(_keep, where, app.settings.model, request.body, app.limits.rows, within)
     except MainspringError as error:
         if isinstance(error, ValueError):
             raise Problem(422, str(error)) from None
@@ -48,7 +49,7 @@ async def take(app: App, request: Request) -> Reply:
     return Reply(msgspec.json.encode(counts))
 
 
-def _rows(body: bytes) -> list[Any]:
+def _rows(body: bytes, most: int) -> list[Any]:
     try:
         value = msgspec.json.decode(body)
     except RecursionError:
@@ -61,13 +62,16 @@ def _rows(body: bytes) -> list[Any]:
         value = [value]
     if not isinstance(value, list) or not value or not all(isinstance(each, dict) for each in value):
         raise Problem(400, 'Expected a label such as {"id": "…", "label": …}, or a list of them.')
+    if len(value) > most:
+        raise Problem(413, f"There are {len(value):,} labels; at most {most:,} are taken at once.")
     return value
 
 
-def _keep(where: str, model: str, rows: list[Any]) -> dict[str, int]:
+def _keep(where: str, model: str, body: bytes, most: int, within: timedelta | None) -> dict[str, int]:
+    """Keep the labels of a *body*, which may be large: in a thread. Those are late that do not come *within* it."""
     from mainspring.serve.labels import add
 
-    return asdict(add(_workspace(where), model, rows, source="http"))
+    return asdict(add(_workspace(where), model, _rows(body, most), source="http", expected_within=within))
 
 
 @lru_cache(maxsize=1)

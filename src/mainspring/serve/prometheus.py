@@ -81,11 +81,7 @@ def now(app: App) -> Tally:
 
 def write(app: App) -> None:
     """Leave this worker's numbers for the others, in the endpoint's own folder."""
-    folder = Path(app.settings.shelf)
-    path = folder / f"{os.getpid()}{SUFFIX}"
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(meter.dump(now(app)))
-    temporary.replace(path)
+    meter.leave(now(app), Path(app.settings.shelf) / f"{os.getpid()}{SUFFIX}")
 
 
 def everybody(app: App) -> Tally:

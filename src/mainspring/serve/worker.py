@@ -59,7 +59,7 @@ class Worker:
         self._loaded: dict[str, Served] = {}
         self._said = threading.Lock()
         self._log = _log_of(settings)
-        self._trouble: tuple[str | None, int, int] = (None, 0, 0)
+        self._trouble: tuple[str | None, int, int] | None = None
         self._app = App(settings, log=self._log)
         self._server = _Server(_config(self._app))
         self._loop: asyncio.AbstractEventLoop
@@ -123,7 +123,8 @@ class Worker:
             return
         status = self._log.status()
         trouble = (status.error, status.dropped, status.failed)
-        if trouble != self._trouble:
+        # what was never written to may be in trouble: an earlier worker's may have been
+        if trouble != self._trouble and (status.written or any(trouble)):
             self._trouble = trouble
             self._say(wire.LogTrouble(*trouble))
 
