@@ -55,6 +55,23 @@ def test_a_feature_that_is_computed_otherwise_is_named_once(bench: Bench) -> Non
     assert check(bench.project, bench.workspace).opened == (), "it is told by the open incident"
 
 
+def test_what_differs_is_one_incident_until_a_comparison_finds_nothing(bench: Bench) -> None:
+    rows = customers(bench)
+    opened = set()
+    for _ in range(2):
+        bench.serve(rows.with_columns(pl.col("a") / 100))
+        opened |= set(check(bench.project, bench.workspace).opened)
+        for seed in range(4):  # nobody compares, and windows show nothing of it
+            bench.serve(customers(bench, seed))
+        bench.watch()
+    (number,) = opened
+    assert bench.workspace.ledger.incidents.get(number).status == "open"
+    for seed in range(6):
+        bench.serve(customers(bench, seed))
+    assert check(bench.project, bench.workspace).skewed == ()
+    assert bench.workspace.ledger.incidents.get(number).status == "closed"
+
+
 def test_the_row_of_the_time_of_the_prediction_counts(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     times = [NOON - timedelta(days=2), NOON + timedelta(days=2)]
