@@ -35,6 +35,8 @@ _CONSISTENT = 2.52  # makes the biweight's mean one for normal errors
 _NORMAL = 1.4826
 _CLEARLY = 0.8
 _SEASONS = 4
+_LOOKED = 200
+"""What lies further back hardly moves a smoothed level, and costs as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +64,17 @@ def forecast(values: Sequence[float], *, seasons: Iterable[int] = (), floor: flo
     """
     if len(values) < LEAST:
         return None
-    level, deviation, errors = _smoothed(values, floor)
+    level, deviation, errors = _smoothed(values[-_LOOKED:], floor)
     spread = math.sqrt(1 + SMOOTHING / (2 - SMOOTHING))
     best = Forecast(level, deviation * spread, len(values))
     usual = median(map(abs, errors)) if errors else math.inf
     for season in seasons:
         if len(values) < max(2 * season, season + LEAST):
             continue
-        misses = [values[place] - _seasonal(values[:place], season) for place in range(season, len(values))]
+        misses = [
+            values[place] - _seasonal(values[:place], season)
+            for place in range(max(season, len(values) - _LOOKED), len(values))
+        ]
         missed = median(map(abs, misses))
         if missed < _CLEARLY * usual:
             usual = missed
