@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mainspring.core.errors import InputError, listed
 from mainspring.operate.contest import Contest, contest
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from mainspring.contract import Contract
     from mainspring.core.predictions import Predictions
     from mainspring.operate.champion import Champion
-    from mainspring.operate.fault import Tracker
     from mainspring.operate.learner import Challenger, SpanFits
     from mainspring.operate.live.document import Memory
     from mainspring.operate.release import Prepared
@@ -185,7 +184,6 @@ def _past(project: Project, workspace: Workspace, memory: Memory) -> _Past:
     """The pipeline's rows and the labelled answers, with the same columns in the same types."""
     import polars as pl
 
-    from mainspring.operate.fault import Tracker
     from mainspring.operate.pipeline_data import pipeline_data
     from mainspring.train._fit import features_of
 
@@ -201,8 +199,7 @@ def _past(project: Project, workspace: Workspace, memory: Memory) -> _Past:
         )
     if time is not None and time in own.columns:
         own = own.sort(time, maintain_order=True)
-    tracker = Tracker() if memory.faults is None else Tracker.from_dict(memory.faults)
-    logged = _logged(workspace, contract.project.name, features, target, memory, tracker)
+    logged = _logged(workspace, contract.project.name, features, target, memory)
     own = own.select(*features, target).drop_nulls(target)
     unlogged = [name for name in features if name not in logged.columns]
     features = [name for name in features if name in logged.columns]
@@ -219,9 +216,7 @@ def _past(project: Project, workspace: Workspace, memory: Memory) -> _Past:
     return _Past(frame, logged.height, replace(contract, columns=kept) if contract.columns else contract, telling)
 
 
-def _logged(
-    workspace: Workspace, model: str, features: list[str], target: str, memory: Memory, tracker: Tracker
-) -> pl.DataFrame:
+def _logged(workspace: Workspace, model: str, features: list[str], target: str, memory: Memory) -> pl.DataFrame:
     """The labelled answers in order, without what was broken; features under their own names."""
     import polars as pl
 
@@ -236,23 +231,12 @@ def _logged(
         pl.col("label").is_not_null() & ~pl.col("flags").fill_null("").str.contains(FALLEN_BACK, literal=True)
     )
     found = rows.collect(engine="streaming").sort("time", maintain_order=True).tail(MOST_LOGGED)
-    for name, stretches in tracker.broken.items():
+    for name, spans in memory.broken.items():
         if FEATURE + name in found.columns:
-            inside = _inside(memory, stretches)
+            inside = pl.any_horizontal((pl.col("time") >= start) & (pl.col("time") < end) for start, end in spans)
             found = found.with_columns(pl.when(~inside).then(pl.col(FEATURE + name)))
     names = {name: name.removeprefix(FEATURE) for name in found.columns if name.startswith(FEATURE)}
     return found.drop("time", "flags", "received").rename({**names, "label": target})
-
-
-def _inside(memory: Memory, stretches: Any) -> pl.Expr:
-    """Whether a row was answered in a window whose number lies in one of *stretches*."""
-    import polars as pl
-
-    windows = [
-        place for place in memory.recent if any(one.start <= place.index < one.end for one in stretches)
-    ]  # older ones are forgotten, and with them how they were broken
-    tests = [(pl.col("time") >= place.start) & (pl.col("time") < place.end) for place in windows]
-    return pl.any_horizontal(tests) if tests else pl.lit(value=False)
 
 
 def _like(wanted: pl.DataType, here: pl.DataType, name: str) -> pl.Expr:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import MainspringError
-from mainspring.operate.incident import Desk
 from mainspring.operate.live import acting as documents
 from mainspring.operate.live import document
+from mainspring.operate.live.desk import desk_of
 from mainspring.operate.policy import Policy
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from mainspring.contract import Contract
     from mainspring.ledger.ports.states import States
+    from mainspring.operate.incident import Desk
     from mainspring.operate.live.acting import Acting
     from mainspring.operate.live.document import Memory
     from mainspring.operate.remedy import Pause
@@ -79,10 +80,7 @@ class Turn:
 
     def desk(self) -> Desk:
         """The desk with the incidents that the watch keeps, as far as they are open."""
-        port = self.workspace.ledger.incidents
-        open_now = {one.id for one in port.search(model=self.model, status="open", limit=10_000)}
-        cases = [case for case in self.memory().cases if case.id in open_now]
-        return Desk(port, model=self.model, clock=self.workspace.clock, cases=cases)
+        return desk_of(self.workspace, self.model, self.memory().cases)
 
 
 def why(error: Exception) -> str:
