@@ -198,6 +198,27 @@ def test_a_worker_that_is_killed_is_replaced_and_serves_what_is_live(workspace: 
         assert version_of(live) == 2, "it is unpacked once more"
 
 
+@pytest.mark.slow
+def test_an_incident_says_that_workers_answer_nobody_until_they_do(workspace: Path) -> None:
+    temporary = workspace.parent / "temporary"
+    temporary.mkdir()
+
+    def causes() -> list[str]:
+        found = place.ledger.incidents.search(model="shop", kind="service", status="open")
+        return [each.details["cause"] for each in found]
+
+    with serving("shop", workspace=workspace, TMPDIR=str(temporary)) as live, Workspace.open(workspace) as place:
+        (bundle,) = temporary.glob("mainspring-serve-*/bundles/1-*")
+        shutil.rmtree(bundle)
+        store = workspace / "store"
+        store.rename(workspace / "away")
+        os.kill(live.workers()[0], signal.SIGKILL)
+        until(lambda: causes() == ["workers missing"], 60)
+        (workspace / "away").rename(store)
+        assert version_of(live) == 1
+        until(lambda: not causes(), 60)
+
+
 def test_sigterm_answers_what_was_asked_and_says_so(workspace: Path) -> None:
     with serving("shop", "--workers", "2", workspace=workspace) as live:
         with asking(live, shop.GOOD, clients=2) as load:
