@@ -114,8 +114,12 @@ class Bench:
         failed: int = 0,
         role: str = "champion",
         start: datetime | None = None,
+        asked: pl.DataFrame | None = None,
     ) -> list[str]:
-        """Answer *rows* over the next *span* as the champion does; the ids. Its labels are not told."""
+        """Answer *rows* over the next *span* as the champion does; the ids. Its labels are not told.
+
+        *asked*: the rows that the champion is asked about, where these are others.
+        """
         begin = self.at if start is None else start
         if start is None:
             self.at += span
@@ -123,7 +127,7 @@ class Bench:
         found = registry.champion("world") if version is None else registry.resolve(f"world/{version}")
         assert found is not None
         model = registry.load(found).model()
-        said = model.predict(rows)
+        said = model.predict(rows if asked is None else asked)
         draw = np.random.default_rng(len(rows))
         offsets = np.sort(draw.uniform(0, span.total_seconds(), len(rows)))
         times = [begin + timedelta(seconds=float(offset)) for offset in offsets]

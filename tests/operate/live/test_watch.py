@@ -57,6 +57,20 @@ def test_a_changed_unit_is_one_incident_with_the_column_first(bench: Bench) -> N
     assert [one["column"] for one in memory.faults["open"]] == ["a"]
 
 
+def test_a_broken_column_is_one_incident_until_it_is_mended_though_it_does_no_harm_any_more(bench: Bench) -> None:
+    bench.hours(4)
+    for place in range(6):
+        rows = world(ROWS, seed=200 + place)
+        broken = rows.with_columns(pl.col("a") / 1_000)
+        bench.serve(broken, asked=broken if place == 0 else rows)
+        bench.watch()
+    (incident,) = bench.workspace.ledger.incidents.search()
+    assert (incident.kind, incident.status) == ("performance", "open")
+    bench.hours(2, seed=300)
+    bench.watch()
+    assert bench.workspace.ledger.incidents.get(incident.id).status == "closed"
+
+
 def test_a_turned_relation_is_seen_when_the_labels_come_and_not_told_twice(bench: Bench) -> None:
     bench.hours(3)
     kept = []

@@ -445,7 +445,11 @@ class Judge:
             for name, one in broken.items()
         }
         kept = {name: tuple(merged(each)) for name, each in spans.items()}
-        return replace(memory, faults=tracker.as_dict(), broken={**memory.broken, **kept}), words
+        # a column that is set aside does no more harm; what began with it is over when it is mended
+        cases = tuple(
+            replace(one, last=index, quiet=0) if one.columns & tracker.open.keys() else one for one in memory.cases
+        )
+        return replace(memory, faults=tracker.as_dict(), broken={**memory.broken, **kept}, cases=cases), words
 
     def _usual(self, name: str, since: int, memory: Memory, tracker: Tracker, known: Known) -> pl.Series:
         """The values of a column in the last sound windows before number *since*."""
