@@ -137,6 +137,7 @@ def test_what_was_broken_upstream_is_set_aside_and_not_learned(bench: Looped) ->
     bench.hour(201)
     again = bench.once()
     assert "a looks as before again" in again.done
+    assert bench.workspace.ledger.incidents.get(1).events[-1].text == "a looks as before again"
     assert bench.acting.aside == {}
     revisions.append(bench.workspace.ledger.endpoints.live("world").revision)
     assert revisions == sorted(set(revisions)), "endpoints look again whenever the columns set aside are others"

@@ -220,16 +220,14 @@ def _logged(workspace: Workspace, model: str, features: list[str], target: str, 
     """The labelled answers in order, without what was broken; features under their own names."""
     import polars as pl
 
-    from mainspring.operate.live.rows import FALLEN_BACK
+    from mainspring.operate.rollout.canary import OWN
     from mainspring.serve.log.columns import FEATURE
     from mainspring.serve.log.read import PredictionLog
 
     log = PredictionLog(workspace, model)
     known = log.shape.columns
     columns = ["time", "flags", *(FEATURE + name for name in features if FEATURE + name in known)]
-    rows = log.labelled(columns=columns).filter(
-        pl.col("label").is_not_null() & ~pl.col("flags").fill_null("").str.contains(FALLEN_BACK, literal=True)
-    )
+    rows = log.labelled(columns=columns).filter(pl.col("label").is_not_null() & OWN)
     found = rows.collect(engine="streaming").sort("time", maintain_order=True).tail(MOST_LOGGED)
     for name, spans in memory.broken.items():
         if FEATURE + name in found.columns:

@@ -324,6 +324,8 @@ class LiveLoop:
                 remedy.look_again(self._workspace, self._model, f"answers {what}")
             for text in new.values():
                 desk.act("set aside", text)
+            for text in over.values():
+                desk.finish(text)
         for text in (*new.values(), *over.values()):
             turn.say(text)
         return after

@@ -35,6 +35,8 @@ ROWS = 50_000
 FEWEST = 30
 GROWTH = 1.5
 CONFIDENCE = 0.99
+_WITHOUT = "(^|,)aside:"
+"""The flag of an answer that was given without a column that was set aside: the other version would have had it."""
 
 
 def succession(turn: Turn, acting: Acting, memory: Memory) -> Acting:
@@ -116,7 +118,7 @@ def _labelled(turn: Turn, trial: Trial) -> pl.LazyFrame:
     """What the version on trial answered and is labelled by now."""
     import polars as pl
 
-    from mainspring.operate.live.rows import FALLEN_BACK
+    from mainspring.operate.rollout.canary import OWN
     from mainspring.serve.log.columns import FEATURE, SCORE
     from mainspring.serve.log.read import PredictionLog
 
@@ -129,7 +131,8 @@ def _labelled(turn: Turn, trial: Trial) -> pl.LazyFrame:
     return log.labelled(since=trial.moment, columns=columns).filter(
         (pl.col("version") == trial.version)
         & pl.col("label").is_not_null()
-        & ~pl.col("flags").fill_null("").str.contains(FALLEN_BACK, literal=True)
+        & OWN
+        & ~pl.col("flags").fill_null("").str.contains(_WITHOUT)
     )
 
 
