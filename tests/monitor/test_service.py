@@ -88,6 +88,15 @@ def test_a_lull_that_comes_every_day_is_no_stop() -> None:
     assert breached(service_signals([*day, *day[:20]], stop, false_alarms=0.01, seasons=(48,))) == {"traffic"}
 
 
+def test_a_rush_that_comes_every_day_is_none_and_of_few_requests_none_may_come() -> None:
+    rush = replace(QUIET, requests=9_000)
+    day = [*[QUIET] * 30, rush, *[QUIET] * 17]
+    assert breached(service_signals([*day, *day[:30]], rush, false_alarms=0.01, seasons=(48,))) == set()
+    assert breached(service_signals([*day, *day[:20]], rush, false_alarms=0.01, seasons=(48,))) == {"traffic"}
+    few = [replace(QUIET, requests=requests, p50=None, p99=None) for requests in (3, 4, 3, 3, 4, 3) * 5]
+    assert breached(service_signals(few, replace(few[0], requests=0), false_alarms=0.01)) == set()
+
+
 def test_quiet_windows_raise_nothing() -> None:
     draw = np.random.default_rng(5)
     raised: list[str] = []

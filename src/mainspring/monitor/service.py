@@ -35,7 +35,7 @@ _GROWN = {"latency p50": (1.5, 1.0), "latency p99": (2.0, 5.0)}
 _STOPPED = 3
 """After so many windows with traffic, one without is a stop, though no band is known yet."""
 _LESS, _MORE = 0.5, 4.0
-_LULL = math.log(2)
+_ALIKE = math.log(2)
 _SHARES = 50
 """What share is usual is learned from so many windows before."""
 _TRUSTED = 1_000
@@ -264,21 +264,32 @@ def _traffic(
         usual = math.exp(expected.value)
         low, high = (math.exp(end) for end in expected.band(2 * level))
         low, high = min(low, usual * _LESS), max(high, usual * _MORE)
-        breached = not low <= math.exp(_log_rate(now)) <= high
+        breached = not low <= math.exp(_log_rate(now)) <= high and _is_no_chance(usual, now, level)
         text += f", {_rate(usual)} a minute are usual"
     elif not now.requests and len(before) >= _STOPPED:
         breached = all(one.requests >= FEWEST for one in before[-_STOPPED:])
-    if breached and (low is None or rate < low) and any(_was_lull(days, season, now) for season in seasons):
+    if breached and any(_was_so(days, season, now, more=high is not None and rate > high) for season in seasons):
         breached = False
     return Signal(
         name="traffic", kind="service", value=rate, low=low, high=high, breached=breached, rows=now.requests, text=text
     )
 
 
-def _was_lull(days: Sequence[ServicePoint], season: int, now: ServicePoint) -> bool:
-    """Whether there were no more requests at about this time a season ago."""
+def _is_no_chance(usual: float, now: ServicePoint, level: float) -> bool:
+    """Whether so many requests came not by chance, where so many a minute are usual: of few none may come at times.
+
+    By the root of the deviance of Poisson's law.
+    """
+    expected, came = usual * now.seconds / 60, now.requests
+    deviance = 2 * (expected - came + (came * math.log(came / expected) if came else 0.0))
+    return bands.normal_chance(math.sqrt(max(deviance, 0.0))) <= level
+
+
+def _was_so(days: Sequence[ServicePoint], season: int, now: ServicePoint, *, more: bool) -> bool:
+    """Whether there were as few requests (or as many, with *more*) at about this time a season ago."""
     begin = len(days) - season - 1
-    return begin >= 0 and any(_log_rate(one) <= _log_rate(now) + _LULL for one in days[begin : begin + 3])
+    sign = -1 if more else 1
+    return begin >= 0 and any(sign * (_log_rate(one) - _log_rate(now)) <= _ALIKE for one in days[begin : begin + 3])
 
 
 def _log_rate(point: ServicePoint) -> float:
