@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -12,6 +13,11 @@ import msgspec
 import psutil
 import pytest
 
+from mainspring.serve.app import App
+from mainspring.serve.served import Served
+from mainspring.serve.settings import Limits, Settings
+from mainspring.serve.traffic import Deployment
+from mainspring.serve.worker import Worker, _config, _Server
 from tests.serve import shop
 from tests.serve.live import client, serving, until
 from tests.serve.test_predict_route import everything, post, raw
@@ -151,3 +157,56 @@ def test_ten_thousand_requests_over_swaps(workspace: Path) -> None:
         assert {status for status, _ in load.said()} == {200}
         took = [event["seconds"] for event in live.events("swapped")]
         assert len(took) == 6
+
+
+def test_who_never_takes_the_answers_is_cut_off_in_the_end() -> None:
+    async def run() -> None:
+        limits = Limits(keep_alive=0.3, timeout=0.3)
+        app = App(Settings(model="shop", reference="shop", limits=limits))
+        app.start(asyncio.get_running_loop())
+        app.endpoint.deploy(Deployment(1, Served(shop.bundle(), name="shop", version=1)))
+        server = _Server(_config(app))
+        app.connections = server.server_state.connections
+        listening = socket.create_server(("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(listening.getsockname())
+        connection.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(200):
+                connection.send(b"GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n" * 200)
+                await asyncio.sleep(0)
+        start = time.monotonic()
+        while app.connections and time.monotonic() - start < 10:
+            await asyncio.sleep(0.1)
+            app.tick()
+        held = len(app.connections)
+        connection.close()
+        server.should_exit = True
+        await serving
+        assert held == 0, "the connection is held for ever"
+
+    asyncio.run(run())
+
+
+def test_what_is_due_once_a_second_goes_on_after_a_failure(tmp_path: Path) -> None:
+    async def run() -> None:
+        settings = Settings(model="shop", reference="shop", shelf=str(tmp_path))
+        with socket.socket() as unused:
+            worker = Worker(settings, unused, iter(()))
+            turns: list[int] = []
+
+            def failing() -> None:
+                turns.append(len(turns))
+                raise RuntimeError("dictionary changed size during iteration")
+
+            worker._app.start(asyncio.get_running_loop())
+            worker._app.tick = failing  # type: ignore[method-assign]
+            ticking = asyncio.create_task(worker._tick())
+            await asyncio.sleep(2.3)
+            assert turns == [0, 1]
+            assert list(tmp_path.glob("*.tally"))
+            ticking.cancel()
+
+    asyncio.run(run())

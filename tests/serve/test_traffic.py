@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import threading
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.serve.traffic import PARTS, place, takes
+from mainspring.serve.endpoint import Endpoint
+from mainspring.serve.served import Scored, Served
+from mainspring.serve.settings import Limits
+from mainspring.serve.traffic import PARTS, Deployment, place, takes
 from mainspring.workspace import Workspace
 from tests.serve import shop
 from tests.serve.live import client, serving, until
@@ -76,6 +83,40 @@ def test_canary_and_shadow_on_a_real_endpoint(workspace: Path) -> None:
             opened.ledger.endpoints.set("shop", reason="enough")
         until(lambda: len(live.events("swapped")) == 2)
         assert {http.post("/predict", json={**shop.GOOD, "customer": key}).json()["version"] for key in said} == {1}
+
+
+def test_shadows_hold_no_more_than_so_many_rows_and_bytes() -> None:
+    slow = Served(shop.bundle("linear", 3), name="shop", version=2)
+    free, score = threading.Event(), slow.score
+
+    def hanging(matrix: Any) -> Scored:
+        assert free.wait(20)
+        return score(matrix)
+
+    slow.score = hanging  # type: ignore[method-assign]
+    endpoint = Endpoint(Limits())
+    endpoint.deploy(Deployment(1, Served(shop.bundle(), name="shop", version=1), shadows=(slow,)))
+    shadows = endpoint.shadows
+    assert shadows is not None
+
+    def ask(body: bytes) -> bool:
+        """Whether the shadow is to be asked too."""
+        before = shadows.passed_over
+        asked = endpoint.ask(body)
+        endpoint.record(asked, endpoint.score(asked), 0.0)
+        return shadows.passed_over == before
+
+    many = json.dumps([shop.GOOD] * 5_000).encode()
+    large = json.dumps({**shop.GOOD, "ignored": "x" * 10_000_000}).encode()
+    for body, taken in ((many, 4), (large, 3)):
+        free.clear()
+        assert [ask(body) for _ in range(taken + 2)] == [True] * taken + [False] * 2
+        free.set()
+        until(lambda: not shadows.waiting and shadows.asked)
+        until(partial(ask, body))
+        until(lambda: not shadows.waiting)
+        time.sleep(0.1)
+    assert shadows.failed == {}
 
 
 def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:

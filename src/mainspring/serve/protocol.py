@@ -57,6 +57,8 @@ class Http(HttpToolsProtocol):
         self.rested = time.perf_counter()  # since when nothing has been asked
         self.in_head = False
         self.keep = True
+        self._unread = 0  # so much of our answers was not taken yet when that was looked at, and last changed then
+        self._taken = 0.0
         self._head = 0
         self._got = 0
         self._dry = (
@@ -281,9 +283,15 @@ class Http(HttpToolsProtocol):
         return not (self._waiting or self.begun or self._is_at_work()) and now - self.rested > self.limits.keep_alive
 
     def is_stuck(self, now: float) -> bool:
-        """Whether the connection was closed long ago, and the client still does not take what it was sent."""
-        limits = self.limits
-        return self.transport.is_closing() and now - self.rested > limits.keep_alive + limits.timeout
+        """Whether the client has taken nothing of what it was sent for as long as a request may take.
+
+        To be asked now and then. Until it takes it neither an answer nor a close comes to an end.
+        """
+        left = self.transport.get_write_buffer_size()
+        if not left or left != self._unread:
+            self._unread, self._taken = left, now
+            return False
+        return now - self._taken > self.limits.timeout
 
     # how it is done
 
