@@ -82,6 +82,21 @@ def test_windows_wait_where_the_whole_store_is_gone(bench: Bench) -> None:
     assert bench.workspace.ledger.incidents.search(model="world", status="open") == ()
 
 
+def test_damaged_labels_are_said_and_the_rows_are_judged_without_them(bench: Bench) -> None:
+    bench.hours(2)
+    bench.watch()
+    bench.hours(1, seed=200)
+    (labelled,) = bench.workspace.ledger.segments.search(model="world", kind="labels")[2:]
+    damage(bench, labelled)
+    seen = bench.watch()
+    assert [(one.rows, one.labelled, one.unread) for one in seen.judged] == [(ROWS, 0, "")]
+    assert [one.summary[:38] for one in seen.opened] == ["The log of world cannot be judged: The"]
+    bench.at += 5 * HOUR
+    bench.hours(1, seed=300)
+    assert bench.watch().judged[-1].labelled == ROWS
+    assert bench.workspace.ledger.incidents.get(seen.opened[0].id).status == "closed"
+
+
 def test_labels_by_entity_find_a_window_that_is_long_past(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "RECENT", 2)
     rows = world(ROWS, seed=50).with_columns(pl.format("early{}", pl.int_range(pl.len())).alias("who"))
