@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.operate.live import document
-from mainspring.operate.live.desk import desk_of
 from mainspring.operate.live.windows import SILENT, by_time, floor
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ class ServiceWatch:
 
         Raises Refused where somebody else did so since *service* was read.
         """
+        from mainspring.operate.live.desk import desk_of
+
         found: list[tuple[int, LiveWindow, list[Signal]]] = []
         after = service
         for window, counts in self._counts(windows):
@@ -170,6 +171,8 @@ def tell(
     window shows stays open until the next one. To be called in a block of `Ledger.together`; raises Refused where
     somebody else wrote.
     """
+    from mainspring.operate.live.desk import desk_of
+
     states, model = workspace.ledger.states, contract.project.name
     service = document.served(states, model)
     desk = desk_of(workspace, model, service.cases)
