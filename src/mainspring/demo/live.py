@@ -2,7 +2,7 @@
 
 Time is sped up: a week of applications passes in about a second. Windows are cut by rows, because the prediction log
 tells the time of this machine. The outcomes of a week come two weeks later. While a model is retrained the simulated
-world waits, which the loop rightly takes for a stop of the traffic.
+world waits; that is too short for a stop of the traffic, which is judged by windows of five real minutes.
 """
 
 from __future__ import annotations

@@ -182,6 +182,9 @@ def test_a_stop_is_told_though_windows_are_cut_by_rows(tmp_path: Path) -> None:
     assert bench.watch().incidents == (stopped.opened[0].id,)
     bench.hours(1, seed=200, labelled=False)
     assert bench.watch().incidents == ()
+    bench.hours(1, seed=400, labelled=False, failed=60, status=503)
+    (shed,) = bench.watch().opened
+    assert "of the requests were turned away, for more was asked than could be answered" in shed.summary
     bench.close()
 
 

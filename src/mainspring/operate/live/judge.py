@@ -254,7 +254,7 @@ class Judge:
         delay, head = self._contract.monitor.label_delay, f"{self._model}/"
         limit = now - TOLERANCE - (delay if isinstance(delay, timedelta) else timedelta())
         since = memory.tidied or FOREIGN
-        kept = merge.kept(self._workspace, self._model)
+        kept, broken = merge.kept(self._workspace, self._model), memory.broken
         old = list(document.between(states, self._model, since, limit))
         # what was judged long after its time is kept as long as if it had been judged in time
         limit = next((one.start for one in old if one.judged >= limit), limit)
@@ -266,8 +266,9 @@ class Judge:
                 until = stamp(now - kept - timedelta(seconds=memory.longest))
                 for state in states.search(document.WINDOW, head, until=f"{head}{until}", limit=1_000):
                     states.delete(document.WINDOW, state.key)
+                broken = {name: tuple(one for one in each if one[1] > now - kept) for name, each in broken.items()}
             if limit > since:
-                memory = document.remember(states, self._model, replace(memory, tidied=limit))
+                memory = document.remember(states, self._model, replace(memory, tidied=limit, broken=broken))
         for one in counted:  # where labels come all the same, they are made again
             self._workspace.store.delete(one.counts)
         return memory
