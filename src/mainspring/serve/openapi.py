@@ -164,7 +164,8 @@ def _schemas(served: Served, settings: Settings) -> dict[str, Any]:
             "flags": {
                 "type": "array",
                 "items": {"type": "string"},
-                "description": "Rule and column of what was let through",
+                "description": "Rule and column of what was let through; aside:<column> where the model answered "
+                "without it; fallback where it was not asked",
             },
         },
     }

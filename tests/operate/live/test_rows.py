@@ -101,3 +101,9 @@ def test_a_window_is_counted_segment_by_segment_without_shadows_and_fallbacks(
     assert 200 <= found.sample.height <= 310
     assert {"a", "b", "kind", "label"} <= set(found.sample.columns)
     bench.close()
+
+
+def test_an_answer_without_a_column_is_the_models_whatever_the_column_is_called() -> None:
+    flags = [None, "aside:fallback", "categories:fallback_reason,aside:x", "fallback", "imputed:x,fallback"]
+    logged = pl.DataFrame({"prediction": [1.0] * len(flags), "flags": flags})
+    assert reading._answered(logged)["flags"].to_list() == flags[:3]
