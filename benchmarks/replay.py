@@ -192,14 +192,17 @@ def of_rows(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
         again = rest.sample(fraction=1.0, shuffle=True, seed=8)
         sent = rest if case.time else pl.concat([rest, again]).head(rows_needed)
         count = min(windows, len(sent) // WINDOW)
-        with fresh(project, place / f"{case.name}-{name}") as other, Endpoint(other.root, "live") as endpoint:
-            client = Client(endpoint.address)
-            with other.workspace() as workspace:
-                stage = Stage(other, workspace, client, case.target)
-                for k in range(count):
-                    rows = sent[k * WINDOW : (k + 1) * WINDOW]
-                    stage.send(change(rows) if k >= BEGINS else rows)
-                say(case.name, name, column, stage, client, count)
+        with (
+            fresh(project, place / f"{case.name}-{name}") as other,
+            Endpoint(other.root, "live") as endpoint,
+            Client(endpoint.address) as client,
+            other.workspace() as workspace,
+        ):
+            stage = Stage(other, workspace, client, case.target)
+            for k in range(count):
+                rows = sent[k * WINDOW : (k + 1) * WINDOW]
+                stage.send(change(rows) if k >= BEGINS else rows)
+            say(case.name, name, column, stage, client, count)
 
 
 def say(table: str, fault: str, column: str | None, stage: Stage, client: Client, count: int) -> None:
@@ -257,36 +260,39 @@ def of_service(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
     for name in ("latency", "stop"):
         if wanted and name not in wanted:
             continue
-        with fresh(project, place / f"{case.name}-{name}") as other, Endpoint(other.root, "live") as endpoint:
-            client = Client(endpoint.address)
-            with other.workspace() as workspace:
-                stage = Stage(other, workspace, client, case.target)
-                stop = threading.Event()
-                begun, slowing = time.monotonic(), None
-                total = 24
-                for k in range(total):
-                    broken = k >= total // 2
-                    if broken and name == "latency" and slowing is None:
-                        slowing = threading.Thread(target=halted, args=(endpoint.workers, stop), daemon=True)
-                        slowing.start()
-                    if not (broken and name == "stop"):
-                        # half a window's time, not to be late for the next one
-                        at = (k * 200) % (len(rest) - 200)
-                        client.predict(requests(rest[at : at + 200], names))
-                    stage.judge()
-                    time.sleep(max(0.0, begun + (k + 1) * SECONDS - time.monotonic()))
-                stop.set()
-                if slowing is not None:
-                    slowing.join()
+        with (
+            fresh(project, place / f"{case.name}-{name}") as other,
+            Endpoint(other.root, "live") as endpoint,
+            Client(endpoint.address) as client,
+            other.workspace() as workspace,
+        ):
+            stage = Stage(other, workspace, client, case.target)
+            stop = threading.Event()
+            begun, slowing = time.monotonic(), None
+            total = 24
+            for k in range(total):
+                broken = k >= total // 2
+                if broken and name == "latency" and slowing is None:
+                    slowing = threading.Thread(target=halted, args=(endpoint.workers, stop), daemon=True)
+                    slowing.start()
+                if not (broken and name == "stop"):
+                    # half a window's time, not to be late for the next one
+                    at = (k * 200) % (len(rest) - 200)
+                    client.predict(requests(rest[at : at + 200], names))
                 stage.judge()
-                print(
-                    f"{case.name:15} {name:9} begins in window {total // 2} of {total}; "
-                    f"sent {client.sent:,}, dropped {client.dropped}; opened:",
-                    flush=True,
-                )
-                for window, one in stage.opened:
-                    advice = advise(workspace, other.contract, one)
-                    print(f"    window {window}: {one.kind}: {one.summary[:110]} Advice: {advice.action}")
+                time.sleep(max(0.0, begun + (k + 1) * SECONDS - time.monotonic()))
+            stop.set()
+            if slowing is not None:
+                slowing.join()
+            stage.judge()
+            print(
+                f"{case.name:15} {name:9} begins in window {total // 2} of {total}; "
+                f"sent {client.sent:,}, dropped {client.dropped}; opened:",
+                flush=True,
+            )
+            for window, one in stage.opened:
+                advice = advise(workspace, other.contract, one)
+                print(f"    window {window}: {one.kind}: {one.summary[:110]} Advice: {advice.action}")
 
 
 def halted(workers: Sequence[int], stop: threading.Event) -> None:

@@ -112,7 +112,8 @@ def play(folder: Path, *, seed: int = 7, watch: Callable[[Lived], None] | None =
         workspace = stack.enter_context(project.workspace())
         _first_model(project, workspace)
         endpoint = stack.enter_context(Endpoint(folder, MODEL))
-        stage = _Stage(project, workspace, Client(endpoint.address), history)
+        client = stack.enter_context(Client(endpoint.address))
+        stage = _Stage(project, workspace, client, history)
         rest = history.frame[half:]
         count = len(rest) // WINDOW
         for place in range(count):

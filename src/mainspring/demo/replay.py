@@ -95,7 +95,16 @@ class Client:
     answered: int = 0
     renewed: int = 0
     statuses: dict[int, int] = field(default_factory=dict)
-    _local: Any = field(default_factory=threading.local)
+    _resting: list[http.client.HTTPConnection] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        while self._resting:
+            self._resting.pop().close()
 
     @property
     def dropped(self) -> int:
@@ -138,21 +147,21 @@ class Client:
                 answer = connection.getresponse()
                 text = answer.read()
             except (OSError, http.client.HTTPException):
-                self._local.connection = None
+                connection.close()
                 self.renewed += 1
                 if attempt == 2:
                     return 0, {}
                 continue
+            self._resting.append(connection)
             return answer.status, json.loads(text) if text else {}
         return 0, {}
 
     def _connection(self) -> http.client.HTTPConnection:
-        found: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
-        if found is None:
+        try:
+            return self._resting.pop()  # of a list, which threads may share
+        except IndexError:
             place = urlsplit(self.address)
-            found = http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=60)
-            self._local.connection = found
-        return found
+            return http.client.HTTPConnection(place.hostname or "127.0.0.1", place.port, timeout=60)
 
 
 def requests(frame: pl.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
