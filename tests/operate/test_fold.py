@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.monitor.signals import Signal
-from mainspring.operate.fold import QUIET, Case, plan
+from mainspring.operate.fold import HARM, QUIET, Case, plan
 
 
 def alert(kind: Any, column: str | None = None) -> Signal:
@@ -39,6 +39,17 @@ def test_drift_without_harm_is_drift() -> None:
 def test_broken_data_explains_drift_of_the_column_and_harm() -> None:
     drawn = plan([], [BROKEN_A, DRIFT_A, WORSE], 0)
     assert [(kind, len(found)) for kind, found in drawn.opening] == [("data quality", 3)]
+
+
+def test_harm_that_shows_while_data_is_still_broken_is_its_effect() -> None:
+    still = case(1, "data quality", "a", opened=1, last=4)
+    for found in ([BROKEN_A, WORSE], [WORSE]):
+        drawn = plan([still], found, 5)
+        assert drawn.opening == ()
+        assert drawn.joining[0][0].kind == "data quality"
+    mended = case(1, "data quality", "a", opened=1, last=3)
+    assert [kind for kind, _ in plan([mended], [WORSE], 5).opening] == ["performance"]
+    assert [kind for kind, _ in plan([still], [BROKEN_A, WORSE], 2 + HARM).opening] == ["performance"]
 
 
 def test_drift_of_another_column_beside_broken_data_is_another_cause() -> None:

@@ -32,7 +32,8 @@ _OF_THE_TABLE = ("extra column", "unique")
 class BrokenRule:
     """One rule on one window: the share of rows that break it and the highest share that is no surprise.
 
-    ``usual`` is the reference's share, ``limit`` the share that the contract itself allows where it names one.
+    ``usual`` is the reference's share. ``limit`` is the share that the contract itself allows where it names one; then
+    that many are no surprise either, and a window in which chance alone may have put more does not break the rule.
     """
 
     column: str
@@ -45,10 +46,8 @@ class BrokenRule:
     limit: float | None = None
 
     def exceeds(self, level: float) -> bool:
-        """Whether more rows break the rule than chance explains with *level*, or than the contract allows."""
-        if self.limit is not None and self.share > self.limit and self.usual <= self.limit:
-            return True
-        return self.chance <= level and self.share - self.usual >= SMALLEST
+        """Whether more rows break the rule than chance explains with *level*."""
+        return self.chance <= level and self.share - max(self.usual, self.limit or 0.0) >= SMALLEST
 
 
 def count_rules(
@@ -139,14 +138,15 @@ def compare(usual: RuleCounts, window: RuleCounts, contract: Contract, *, level:
             continue
         before, looked_at = usual.get((column, rule), (0, max((n for _, n in usual.values()), default=rows)))
         limit = contract.columns[column].maximum_null_fraction if rule == "null fraction" else None
+        allowed = before if limit is None else max(before, round(limit * looked_at))
         found.append(
             BrokenRule(
                 column=column,
                 rule=rule,
                 share=failed / rows,
                 usual=before / looked_at if looked_at else 0.0,
-                high=bands.share_band(before, looked_at, rows, level, sides=1)[1],
-                chance=bands.share_chance(before, looked_at, failed, rows, sides=1),
+                high=bands.share_band(allowed, looked_at, rows, level, sides=1)[1],
+                chance=bands.share_chance(allowed, looked_at, failed, rows, sides=1),
                 rows=rows,
                 limit=limit,
             )

@@ -325,6 +325,7 @@ def _named(column: ColumnDrift) -> str:
 
 
 def _of_rule(rule: quality.BrokenRule, level: float) -> Signal:
+    against = f"{rule.usual:.1%} is usual" if rule.limit is None else f"it allows {rule.limit:.1%}"
     return Signal(
         name=rule.rule,
         kind="data quality",
@@ -334,7 +335,7 @@ def _of_rule(rule: quality.BrokenRule, level: float) -> Signal:
         high=rule.high,
         breached=rule.exceeds(level),
         rows=rule.rows,
-        text=f"{rule.share:.1%} of {rule.column} breaks the contract's rule on {rule.rule}, {rule.usual:.1%} is usual",
+        text=f"{rule.share:.1%} of {rule.column} breaks the contract's rule on {rule.rule}, {against}",
     )
 
 

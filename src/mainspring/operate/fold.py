@@ -6,7 +6,9 @@ Causes are told apart by when and where they begin:
   effect.
 * A column that begins to drift joins an incident that began at most :data:`ONSET` windows ago; later it is a new cause.
 * A model that does worse, or says other things than before, is an effect of what began at most :data:`ONSET` windows
-  ago; without such a beginning it is a cause of its own, a changed relation between columns and target.
+  ago, or of data that broke at most :data:`HARM` windows ago and still is broken: labels come late, and of little harm
+  one is sure only after several windows. Without such a beginning it is a cause of its own, a changed relation between
+  columns and target.
 * An incident is over when no alert of its own kind has come for :data:`QUIET` windows: a model that answers well
   again is mended, even if its columns still look different from before. What labels told only labels can end: where
   they come late, windows that were not measured yet do not count.
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = Literal["data quality", "drift", "performance", "service"]
 ONSET = 1
+HARM = 8
 QUIET = 2
 OUTPUTS = frozenset({"prediction", "score"})
 """The names under which a model's own answers are watched."""
@@ -167,10 +170,24 @@ def _place_effects(
         fresh["performance" if worse else "drift"] = fresh.pop("drift") + effects
     elif had and (not worse or had[0].kind == "performance"):
         groups[had[0].id][1].extend(effects)
-    elif (young := _young(cases, kinds, window)) is not None:
-        groups[young.id][1].extend(effects)
+    elif (cause := _young(cases, kinds, window) or _lasting(groups, window)) is not None:
+        groups[cause.id][1].extend(effects)
     else:
         fresh["performance" if worse else "drift"] = effects
+
+
+def _lasting(groups: dict[int, tuple[Case, list[Signal]]], window: int) -> Case | None:
+    """The incident about data that broke not long ago and is broken now."""
+    return next(
+        (
+            case
+            for case, found in groups.values()
+            if case.kind == "data quality"
+            and window - case.opened <= HARM
+            and (window - case.last <= ONSET or any(alert.kind == "data quality" for alert in found))
+        ),
+        None,
+    )
 
 
 def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, bool]:
