@@ -88,7 +88,8 @@ def prepare(case: Case, folder: Path, root: Path, window: str) -> tuple[Project,
         # one retrain would hold up the sender for longer than a window lasts
         text = re.sub(r"(?m)^on = .*$", "on = []", text)
     if "[retrain]" not in text:
-        text += f"\n[retrain]\non = {'[]' if window != str(WINDOW) else '["requirement", "drift"]'}\ncooldown = 2\n"
+        triggers = '["requirement", "drift"]' if window == str(WINDOW) else "[]"
+        text += f"\n[retrain]\non = {triggers}\ncooldown = 2\n"
     contract.write_text(text)
     run(root / "live", "run", "--set", "seconds=10", "--set", "trials=8", good=(0, 1))
     project = Project.find(root / "live")
