@@ -90,6 +90,8 @@ def prepare(case: Case, folder: Path, root: Path, window: str) -> tuple[Project,
     if "[retrain]" not in text:
         triggers = '["requirement", "drift"]' if window == str(WINDOW) else "[]"
         text += f"\n[retrain]\non = {triggers}\ncooldown = 2\n"
+    if "[rollout]" not in text:
+        text += '\n[rollout]\nsteps = [25, 100]\nhold = "1s"\nminimum_rows = 50\n'
     contract.write_text(text)
     run(root / "live", "run", "--set", "seconds=10", "--set", "trials=8", good=(0, 1))
     project = Project.find(root / "live")
@@ -236,7 +238,7 @@ def say(table: str, fault: str, column: str | None, stage: Stage, client: Client
         for window, one in stage.opened:
             print(f"    window {window}: {one.kind}: {one.summary[:150]}")
     for window, line in stage.done:
-        if window > BEGINS and not line.startswith("retraining"):
+        if not line.startswith("retraining"):
             print(f"    window {window}: {line[:180]}")
 
 

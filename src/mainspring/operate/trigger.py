@@ -26,11 +26,12 @@ def triggers(
     """The triggers that fired, each with its reason in words.
 
     *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column; where it
-    does not say, any may matter. An endpoint that is slow or fails is not mended by another model, so service
-    requirements fire nothing.
+    does not say, any may matter. An endpoint that is slow and data that is broken are not mended by another model, so
+    requirements on these fire nothing. Nor does what only should hold: a champion may have gone live without it, and
+    would be replaced by its like for ever.
     """
     found: dict[Trigger, str] = {}
-    failed = [one for one in verdicts if one.result == "fail" and METRICS[one.metric].kind != "service"]
+    failed = [one for one in verdicts if one.blocks and METRICS[one.metric].kind in ("quality", "fairness")]
     worse = next((alert for alert in alerts if alert.kind == "performance"), None)
     if failed:
         found["requirement"] = f"{failed[0].requirement} was not kept ({value_words(failed[0])})"
