@@ -179,7 +179,8 @@ def of_rows(case: Case, folder: Path, place: Path, wanted: set[str]) -> None:
     """The faults of data and concept, in windows by rows."""
     project, rest = prepare(case, folder, place / case.name, str(WINDOW))
     number, level_column = important(project, rest)
-    level = rest[level_column].mode()[0] if rest.schema[level_column] == pl.String else rest[level_column].median()
+    hit = rest[level_column][BEGINS * WINDOW : WINDOWS * WINDOW]  # a level that does not come cannot be renamed
+    level = hit.mode().sort()[0] if hit.dtype == pl.String else hit.median()
     classes = sorted(rest[case.target].unique().to_list(), key=str)
     faults: dict[str, tuple[str | None, Callable[[pl.DataFrame], pl.DataFrame]]] = {
         "none": (None, lambda rows: rows),
