@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from mainspring.cli._workspace import Json, Where, opened
-
-if TYPE_CHECKING:
-    from mainspring.workspace import Workspace
 
 
 def pause(
@@ -35,7 +32,7 @@ def pause(
 
     length = parsed("--for", span)
     with opened(workspace) as place:
-        known(place, model)
+        place.ledger.models.versions(model)  # raises NotFound for a name that nobody has
         until = None if length is None else place.clock.now() + length
         order = remedy.pause(place, model, until=until, reason=reason)
     if json:
@@ -43,12 +40,3 @@ def pause(
         return
     ends = f" until {until:%Y-%m-%d %H:%M} UTC" if until else ""
     out().print(f"The loop only judges {model}{ends}. To lift it: mainspring resume {model}", markup=False)
-
-
-def known(place: Workspace, model: str) -> None:
-    """Raise NotFound where the workspace has no such model."""
-    from mainspring.core.errors import NotFound
-
-    names = place.ledger.models.names()
-    if model not in names:
-        raise NotFound.among("model", model, names)

@@ -8,11 +8,10 @@ from mainspring.cli._workspace import Json, Where, opened
 def resume(model: str, /, *, workspace: Where = None, json: Json = False) -> None:
     """Lift a pause and a fallback of MODEL: the loop acts again, and the endpoint answers by the model again."""
     from mainspring.cli._output import emit_json, out
-    from mainspring.cli.pause import known
     from mainspring.operate import remedy
 
     with opened(workspace) as place:
-        known(place, model)
+        place.ledger.models.versions(model)  # raises NotFound for a name that nobody has
         lifted = remedy.resume(place, model)
     if json:
         emit_json({"model": model, "lifted": list(lifted)})

@@ -113,8 +113,10 @@ class Tracker:
         }
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any]) -> Tracker:
-        """Read :meth:`as_dict` back."""
+    def from_dict(cls, raw: Mapping[str, Any] | None) -> Tracker:
+        """Read :meth:`as_dict` back; None: nothing was followed yet."""
+        if raw is None:
+            return cls()
         return cls(
             {one["column"]: Fault(**one) for one in raw["open"]},
             {name: [Stretch(start, end) for start, end in each] for name, each in raw["broken"].items()},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.serve import tensor
-from mainspring.serve.problem import Problem
+from mainspring.serve.problem import Problem, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,12 +71,7 @@ def read(body: bytes, header: str | None, served: Served, *, most: int) -> Infer
     Raises Problem 400, and 413 for more than *most* rows, before they are made.
     """
     text, rest = _parts(body, header)
-    try:
-        value = msgspec.json.decode(text)
-    except RecursionError:
-        raise Problem(400, "The request is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The request is not JSON: {str(error) or 'it is empty'}.") from None
+    value = json_of(text, what="request")
     if not isinstance(value, dict):
         raise Problem(400, "The request is not an object.")
     inputs = value.get("inputs")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mainspring.serve.problem import Problem, check_count
+from mainspring.serve.problem import Problem, check_count, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,12 +34,7 @@ def read(body: bytes, content_type: str, served: Served, *, most: int) -> list[A
         return _csv(body, served, most)
     if kind == "application/vnd.apache.parquet":
         return _parquet(body, served, most)
-    try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise Problem(400, "The body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not JSON: {str(error) or 'it is empty'}.") from None
+    value = json_of(body)
     if not isinstance(value, dict):
         raise Problem(400, f"Expected an object with exactly one of {', '.join(SHAPES)}.")
     found = [shape for shape in SHAPES if shape in value]

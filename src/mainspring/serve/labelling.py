@@ -13,7 +13,7 @@ import msgspec
 from mainspring.core.errors import MainspringError
 from mainspring.serve.exchange import Reply
 from mainspring.serve.journal import journal
-from mainspring.serve.problem import Problem, busy
+from mainspring.serve.problem import Problem, busy, json_of
 
 if TYPE_CHECKING:
     from mainspring.serve.app import App
@@ -50,12 +50,7 @@ async def take(app: App, request: Request) -> Reply:
 
 
 def _rows(body: bytes, most: int) -> list[Any]:
-    try:
-        value = msgspec.json.decode(body)
-    except RecursionError:
-        raise Problem(400, "The body is nested too deeply.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not JSON: {str(error) or 'it is empty'}.") from None
+    value = json_of(body)
     if isinstance(value, dict) and isinstance(value.get("labels"), list):
         value = value["labels"]
     elif isinstance(value, dict):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -91,3 +93,13 @@ def check_count(rows: int, most: int) -> None:
             f"The request has {rows:,} rows; at most {most:,} are taken at once. Send them in parts, "
             "or raise --max-rows.",
         )
+
+
+def json_of(text: bytes | memoryview, *, what: str = "body") -> Any:
+    """The JSON value in *text*, which is called *what*. Raises Problem 400 where it is none."""
+    try:
+        return msgspec.json.decode(text)
+    except RecursionError:
+        raise Problem(400, f"The {what} is nested too deeply.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Problem(400, f"The {what} is not JSON: {str(error) or 'it is empty'}.") from None

@@ -410,7 +410,7 @@ class Judge:
     ) -> list[Signal]:
         """What is breached now and was not told of this window."""
         present = looked.champion.version == self._champions.now
-        tracker = _tracker(memory)
+        tracker = Tracker.from_dict(memory.faults)
         place = Stretch(judged.index, judged.index + 1)
         fresh = []
         for one in (*looked.judgement.breaches, *measured.broken(held)):
@@ -425,7 +425,7 @@ class Judge:
 
     def _faults(self, memory: Memory, looked: _Looked, known: Known) -> tuple[Memory, tuple[str, ...]]:
         """Find columns that broke upstream. Gives the memory after it, and words on those that are new."""
-        tracker = _tracker(memory)
+        tracker = Tracker.from_dict(memory.faults)
         index = memory.index
         champion = looked.champion
 
@@ -570,10 +570,6 @@ class Judge:
             return replace(found, said=None)  # the answers' bins may be others by now, and they were judged
         except (NotFound, StoreError):
             return None
-
-
-def _tracker(memory: Memory) -> Tracker:
-    return Tracker() if memory.faults is None else Tracker.from_dict(memory.faults)
 
 
 def _about_answers(signal: Signal) -> bool:

@@ -247,7 +247,7 @@ class LiveLoop:
             # of a long absence only the last windows ask for something now, and only about the present champion
             if one.version == acting.champion and memory.index - one.index < QUIET:
                 triggers |= one.triggers
-        tracker = Tracker() if memory.faults is None else Tracker.from_dict(memory.faults)
+        tracker = Tracker.from_dict(memory.faults)
         rows = [place.rows for place in memory.recent[-16:]]
         worth = round(median(rows)) if rows else 1
         failing, again = retrain.failing(acting, memory, worth=worth, now=turn.now)
@@ -274,14 +274,16 @@ class LiveLoop:
     def _act(
         self, turn: Turn, acting: Acting, memory: Memory, decision: Decision, request: Request | None, *, new: bool
     ) -> Decision:
-        if decision.action == "retrain" and rolling.running(self._states, self._model) is not None:
+        # a rollout only puts off what a person asked for
+        waits = decision.action == "retrain" and rolling.running(self._states, self._model) is not None
+        if waits:
             decision = Decision("hold", "a rollout is running: another version can wait for its end", decision.trigger)
         if decision.action == "retrain":
             retrain.begin(turn, acting, memory, decision, request)
         elif decision.action == "roll back":
             trial.roll_back(turn, acting, decision)
         else:
-            refused = None if self._waits(decision) else request
+            refused = None if waits else request
             with self._ledger.together():
                 turn.write(acting)
                 if decision.trigger is not None and new:
@@ -295,13 +297,9 @@ class LiveLoop:
         self._held = decision.reason if decision.action == "hold" else ""
         return decision
 
-    def _waits(self, decision: Decision) -> bool:
-        """Whether what a person asked for is only put off."""
-        return "a rollout is running" in decision.reason
-
     def _set_aside(self, turn: Turn, acting: Acting, memory: Memory) -> Acting:
         """Let it be known which columns are broken: while they are, they are missing to the model and not learned."""
-        tracker = Tracker() if memory.faults is None else Tracker.from_dict(memory.faults)
+        tracker = Tracker.from_dict(memory.faults)
         broken = {name: fault.words for name, fault in tracker.open.items()}
         if broken == acting.aside:
             return acting

@@ -17,6 +17,7 @@ from mainspring.monitor.baseline import PREDICTION, prediction_frame
 from mainspring.monitor.baseline import SCORE as SCORED
 from mainspring.monitor.service import ServiceCounts
 from mainspring.monitor.signals import Counted, count_window
+from mainspring.operate.rollout.canary import OWN
 from mainspring.operate.rollout.canary import predictions as predictions_of
 from mainspring.serve.log import segment as segments
 from mainspring.serve.log import truth
@@ -42,8 +43,6 @@ STRETCHES = 16
 """What is kept of a part lies in so many stretches."""
 TOGETHER = 130_000
 """Segments are counted together up to so many rows: each count costs something however few rows there are."""
-FALLEN_BACK = "(?:^|,)fallback(?:,|$)"
-"""The flag of an answer that is not the model's. One given without a column, ``aside:<column>``, is the model's."""
 _ALWAYS = ("time", "version", "role", "latency_ms", "status", "flags")
 
 
@@ -274,7 +273,7 @@ def _answered(rows: pl.DataFrame) -> pl.DataFrame:
     if rows["prediction"].null_count():
         kept = kept.filter(pl.col("prediction").is_not_null())
     if kept["flags"].null_count() < kept.height:
-        kept = kept.filter(~pl.col("flags").str.contains(FALLEN_BACK).fill_null(value=False))
+        kept = kept.filter(OWN)
     return kept
 
 

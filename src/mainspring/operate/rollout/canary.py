@@ -44,7 +44,7 @@ HOPELESS = 0.5
 ANSWER = pl.col("id").str.contains(":").not_() | pl.col("id").str.ends_with(":0")
 """One row of each request: all of its rows were answered together."""
 OWN = pl.col("flags").str.contains("(?:^|,)fallback(?:,|$)").fill_null(value=False).not_()
-"""Rows that the model answered, and not the fallback in its place."""
+"""Rows that the model answered, also without a column (``aside:<column>``), and not the fallback in its place."""
 
 
 def gather(workspace: Workspace, contract: Contract, rollout: Rollout) -> Evidence:
