@@ -24,9 +24,9 @@ def judged(where: Path, values: list[float | None]) -> None:
     with Workspace.open(where) as place:
         for hour, value in enumerate(reversed(values)):
             end = now - timedelta(hours=hour)
-            verdict = judge(requirement, None if value is None else Estimate(value, rows=9), stage="live")
+            verdict = judge(requirement, None if value is None else Estimate(value, rows=60), stage="live")
             record(
-                place.ledger.states, model="shop", start=end - timedelta(hours=1), end=end, version=1, rows=9,
+                place.ledger.states, model="shop", start=end - timedelta(hours=1), end=end, version=1, rows=60,
                 verdicts=[verdict],
             )  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_a_budget_that_is_left(call_in: Call, own_shop: Path) -> None:
     assert (one["requirement"], one["health"], one["attained"]) == ("roc_auc at least 0.7", "kept", 1.0)
     assert one["left"] == one["allowed"] == 28 * 86_400 * 0.01
     done = call_in("slo", "shop", "-o", "slo.html", where=own_shop)
-    assert "roc_auc at least 0.7  100.00%  0.99       6h 43m  6h 43m" in done.out
+    assert "roc_auc at least 0.7  100.00%  0.99       6h 43m  6h 43m            3h" in done.out
     assert "Every requirement that was measured keeps within its budget" in (own_shop / "slo.html").read_text()
 
 

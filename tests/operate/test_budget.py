@@ -12,7 +12,20 @@ from hypothesis import strategies as st
 from mainspring.contract import Contract, Requirement, judge
 from mainspring.core.clock import SimulatedClock
 from mainspring.core.estimate import Estimate
-from mainspring.operate.budget import LOOKS, SHORT, Budget, Slice, budget, budgets, course, record, records, spark
+from mainspring.operate.budget import (
+    LOOKS,
+    SHORT,
+    Budget,
+    Slice,
+    blaze,
+    budget,
+    budgets,
+    course,
+    reach,
+    record,
+    records,
+    spark,
+)
 from mainspring.operate.budget_page import page, span_words
 from mainspring.workspace import Workspace
 
@@ -130,6 +143,31 @@ def test_what_was_long_ago_says_nothing_about_now() -> None:
     assert of(bad + ["not measurable"] * 200).health == "kept"
 
 
+@pytest.mark.parametrize(
+    ("results", "length", "found"),
+    [
+        # one window may be chance, however much of the budget it was
+        (["pass"] * 9 + ["fail"], HOUR, None),
+        (["fail"], DAY, None),
+        # of long windows the last three are looked at, of short ones those of an hour
+        (["fail", "fail"], DAY, (2, 2)),
+        (["pass"] * 9 + ["fail", "pass", "fail"], HOUR, (2, 3)),
+        (["pass"] * 9 + ["fail"] * 6, HOUR / 12, (6, 12)),
+        (["pass"] * 9 + ["fail"] * 5, HOUR / 12, None),
+        # what was not measured says nothing, and what is over calls nobody
+        (["fail", "not measurable", "fail"], HOUR, (2, 2)),
+        (["fail"] * 9 + ["pass"], HOUR, None),
+        ([], HOUR, None),
+    ],
+)
+def test_a_budget_burns_fast_where_several_windows_say_so(
+    results: list[Any], length: timedelta, found: tuple[int, int] | None
+) -> None:
+    made = blaze(course_of(results, length=length), objective=0.99, over=30 * DAY, now=NOW)
+    assert (made and (made.broken, made.windows)) == found
+    assert reach(30 * DAY) == pytest.approx(6 * HOUR, abs=timedelta(seconds=1))
+
+
 def test_a_slice_is_cut_at_the_beginning_of_the_span() -> None:
     found = of(["fail"] * 3, length=DAY, over=2.5 * DAY, objective=0.5)
     assert found.broken == 2.5 * DAY
@@ -178,6 +216,17 @@ def test_old_windows_are_dropped_when_a_new_one_is_kept_and_left_unread(workspac
     # what began long before the span is not even read
     states.put("verdicts", "shop/20250901T000000.000000Z", "no window at all")
     assert len(records(states, "shop", since=NOW - 28 * DAY)) == 2
+
+
+def test_few_labels_neither_keep_nor_break(workspace: Workspace) -> None:
+    states = workspace.ledger.states
+    for hour, (auc, rows) in enumerate([(0.7, 2), (0.9, 2), (0.7, 30), (0.9, 30)], start=96):
+        start = NOW + (hour - 100) * HOUR
+        verdict = judge(AUC, Estimate(auc, rows=rows), stage="live")
+        record(states, model="shop", start=start, end=start + HOUR, version=1, rows=60, verdicts=[verdict])
+    (found,) = budgets(CONTRACT, records(states, "shop"), NOW)
+    assert (found.unknown, found.broken, found.kept) == (2 * HOUR, HOUR, HOUR)
+    assert spark(found, width=240)[-4:] == "··▁█"
 
 
 def test_budgets_follow_the_contract_in_order_with_their_own_objectives(workspace: Workspace) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mainspring.monitor.signals import Signal
-from mainspring.operate.fold import HARM, QUIET, Case, plan
+from mainspring.operate.fold import BUDGET, HARM, QUIET, Case, plan
 
 
 def alert(kind: Any, column: str | None = None) -> Signal:
@@ -39,6 +39,14 @@ def test_drift_without_harm_is_drift() -> None:
 def test_broken_data_explains_drift_of_the_column_and_harm() -> None:
     drawn = plan([], [BROKEN_A, DRIFT_A, WORSE], 0)
     assert [(kind, len(found)) for kind, found in drawn.opening] == [("data quality", 3)]
+
+
+def test_a_requirement_on_the_data_is_broken_by_what_is_broken_in_them() -> None:
+    burning = replace(alert("data quality"), name=f"{BUDGET}null_fraction at most 0.1")
+    still = case(1, "data quality", "a", opened=1, last=6)
+    drawn = plan([still], [burning], 7)
+    assert (drawn.opening, drawn.joining[0][0].columns) == ((), frozenset("a"))
+    assert [kind for kind, _ in plan([still], [alert("data quality")], 7).opening] == ["data quality"]
 
 
 def test_harm_that_shows_while_data_is_still_broken_is_its_effect() -> None:

@@ -66,13 +66,17 @@ def _show(name: str, budgets: Sequence[Budget], windows: int) -> None:
         out().print(f"There is nothing to say about {name} yet: {seen}. See: mainspring watch", markup=False)
         return
     colours = {"good": "green", "warn": "yellow", "bad": "red", "": "dim"}
-    rows = table("requirement", "held", "objective", "left", "of", "burn", "", "health", right=["held", "left", "burn"])
+    rows = table(
+        "requirement", "held", "objective", "left", "of", "not measured", "burn", "", "health",
+        right=["held", "left", "not measured", "burn"],
+    )  # fmt: skip
     for each in budgets:
         rates = [burn.long_rate for burn in each.burns if burn.long_rate is not None]
         colour = colours[MARKS[each.health]]
         rows.add_row(
             escape(each.requirement), "–" if each.attained is None else f"{each.attained:.2%}", f"{each.objective:.4g}",
-            span_words(each.left), span_words(each.allowed), f"{rates[0]:.3g}" if rates else "–", spark(each),
+            span_words(each.left), span_words(each.allowed), span_words(each.unknown) if each.unknown else "",
+            f"{rates[0]:.3g}" if rates else "–", spark(each),
             f"[{colour}]{each.health}[/]",
         )  # fmt: skip
     print_table(rows)

@@ -6,7 +6,7 @@ Two forecasts, of which the better one on the series' own past speaks:
   would (Huber's ψ), and the deviation itself is smoothed with a bounded ρ (biweight), so that one bad window neither
   becomes the new normal nor hides the next (S. Gelper, R. Fried and C. Croux, "Robust forecasting with exponential and
   Holt-Winters smoothing", Journal of Forecasting 29, 2010).
-* **Seasonal naive**: what it was a day (or a week) earlier, the median over the last seasons (R. J. Hyndman and
+* **Seasonal naive**: what it was a season (a day, say) earlier, the median over the last seasons (R. J. Hyndman and
   G. Athanasopoulos, "Forecasting: principles and practice", 3rd edition, section 5.2). It speaks only where its past
   errors were clearly smaller.
 

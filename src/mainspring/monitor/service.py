@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 GROWTH = 1.02
-KEPT = 600
-"""So many windows before are looked back at."""
 SIGNALS = 5
 """So many signals share a window's false alarms."""
 SMALLEST_SHARE = 0.01
@@ -162,7 +160,7 @@ def service_signals(
     """The service signals of a window, each with its band where one is known.
 
     *before*: the windows before, oldest first, none left out. *false_alarms*: the accepted share of quiet windows that
-    raise any of these. *seasons*: lags in windows after which traffic may repeat itself, such as a day.
+    raise any of these. *seasons*: lags in windows after which traffic may repeat itself (see `service_point.seasons`).
     """
     level = false_alarms * SPENT / SIGNALS
     days, before = before, _lively(before)

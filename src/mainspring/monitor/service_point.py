@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,21 @@ if TYPE_CHECKING:
 
 FEWEST = 20
 """The latency of fewer requests is not judged."""
+KEPT = 600
+"""So many windows are looked back at: two days and two hours of five minutes each, 25 days of an hour each."""
+_SEASONS = (timedelta(days=1), timedelta(weeks=1))
+
+
+def seasons(span: timedelta) -> tuple[int, ...]:
+    """The lags, in windows of *span*, at which traffic may repeat itself: a day and a week, as far as these are kept.
+
+    Of five minutes that is a day only. A week is known to windows of 17 minutes and more: the short ones by which an
+    endpoint is judged do without it, those of ``[monitor]`` mostly have it.
+
+    >>> seasons(timedelta(minutes=5)), seasons(timedelta(hours=1)), seasons(timedelta(days=1))
+    ((288,), (24, 168), (7,))
+    """
+    return tuple(each // span for each in _SEASONS if not each % span and 1 < each // span < KEPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,7 +54,7 @@ class Signal:
 
     ``name``: the statistic, rule or metric; ``column`` None where it concerns the model (predictions are the columns
     ``prediction`` and ``score``). ``low`` and ``high`` are None where nothing is known to compare with. ``rows`` is
-    how many rows were looked at. ``text`` says it in words.
+    how many rows were looked at. ``text`` says it in words. ``severity`` is None where it is as grave as its kind is.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Signal:
     high: float | None = None
     window: Window | None = None
     text: str = ""
+    severity: Literal["info", "warning", "critical"] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

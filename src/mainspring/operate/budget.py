@@ -2,11 +2,12 @@
 
 A window of the prediction log is a slice of time in which a requirement was kept or broken. The objective says for what
 share of the time it must be kept; the rest, over the span of ``[slo]``, is the error budget. A window that could not be
-measured (labels are late) counts for neither. This is the timeslice method of OpenSLO.
+measured (labels are late, or too few to say anything) counts for neither. This is the timeslice method of OpenSLO.
 
 The burn rate is how many times faster than allowed the budget is used: at 1 it lasts exactly for the span. Fast and
 slow burning are told apart by several pairs of looks back, a long one so that a blip does not call anybody and a short
 one so that what is over does not: Google, "The Site Reliability Workbook", chapter 5, "Alerting on SLOs", table 5-8.
+The watch opens an incident where a budget burns fast and more than one window says so (`blaze`).
 
 Windows live in the ledger's states, kind ``verdicts``, key ``<model>/<start of the window, %Y%m%dT%H%M%S.%fZ>``. The
 value has ``start``, ``end``, ``version``, ``rows`` and ``verdicts``, each of these with ``requirement``, ``metric``,
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from mainspring.contract.metric import METRICS
 from mainspring.contract.requirement import Priority  # noqa: TC001  # documents are read by their types
 from mainspring.contract.verdict import Result  # noqa: TC001
 
@@ -42,6 +44,8 @@ SHORT = 12
 WINDOWS, SHARE = 3, 0.25
 """How fast a budget is used is not known where nothing was judged for longer than the long look back and so many
 windows (the traffic is over), or nothing measured for this share of the span (there are no labels any more)."""
+FEWEST = 30
+"""What was measured on fewer labelled rows says neither that a requirement was kept nor that it was broken."""
 KEPT = timedelta(days=400)
 """Windows that are older are dropped; no span reaches back further."""
 LONGEST = timedelta(days=60)
@@ -103,6 +107,15 @@ class Burn:
         """Whether the budget is being used up at this rate, still."""
         rates = self.long_rate, self.short_rate
         return all(rate is not None and rate >= self.threshold for rate in rates)
+
+
+@dataclass(frozen=True, slots=True)
+class Blaze:
+    """A budget that burns fast: so many times faster than allowed, broken in so many of the windows looked back at."""
+
+    rate: float
+    broken: int
+    windows: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,11 +211,24 @@ def record(
     return True
 
 
-def records(states: States, model: str, *, since: datetime | None = None) -> tuple[Record, ...]:
-    """The windows of *model* that end after *since*, oldest first."""
-    first = None if since is None else _key(model, since - LONGEST)
-    found = (msgspec.convert(state.value, Record) for state in states.search(KIND, f"{model}/", since=first))
+def records(
+    states: States,
+    model: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    longest: timedelta = LONGEST,
+) -> tuple[Record, ...]:
+    """The windows of *model* that end after *since* and begin before *until*, oldest first; none lasts *longest*."""
+    first = None if since is None else _key(model, since - longest)
+    last = None if until is None else _key(model, until)
+    found = (msgspec.convert(one.value, Record) for one in states.search(KIND, f"{model}/", since=first, until=last))
     return tuple(each for each in found if since is None or each.end > since)
+
+
+def tells(held: Held | Verdict) -> bool:
+    """Whether a requirement was measured on more than a few rows, where that takes labels."""
+    return METRICS[held.metric].kind in ("data", "service") or held.rows >= FEWEST
 
 
 def budgets(
@@ -216,7 +242,7 @@ def budgets(
     made = []
     for requirement in contract.requirements:
         slices = [
-            Slice(start=window.start, end=window.end, result=held.result, value=held.value)
+            sliced(window.start, window.end, held)
             for window in windows
             for held in window.verdicts
             if held.requirement == requirement.name
@@ -234,6 +260,11 @@ def budgets(
                 )
             )
     return tuple(made)
+
+
+def sliced(start: datetime, end: datetime, held: Held | Verdict) -> Slice:
+    """What a window says of a requirement; of too few rows nothing."""
+    return Slice(start=start, end=end, result=held.result if tells(held) else "not measurable", value=held.value)
 
 
 def budget(
@@ -266,6 +297,28 @@ def budget(
         burns=tuple(_burn(inside, objective, over, now, *look) for look in LOOKS),
         slices=inside,
     )
+
+
+def reach(over: timedelta) -> timedelta:
+    """So far back `blaze` looks where windows are short."""
+    return max(over * share / rate for share, rate, call in LOOKS if call == "page")
+
+
+def blaze(slices: Sequence[Slice], *, objective: float, over: timedelta, now: datetime) -> Blaze | None:
+    """Whether somebody has to be called for the budget at *now*, the end of the last window.
+
+    What one window says may be chance, and says the window itself where it is none: a budget burns fast where more than
+    one was broken, and half of those looked back at, which are the last :data:`WINDOWS` measured ones at least.
+    """
+    measured = sorted((each for each in slices if each.result != "not measurable"), key=lambda each: each.start)
+    for burn in budget(measured, objective=objective, over=over, now=now).burns:
+        if burn.calls_for != "page" or not burn.firing or burn.long_rate is None:
+            continue
+        looked = max([each for each in measured if each.end > now - burn.long], measured[-WINDOWS:], key=len)
+        broken = sum(each.result == "fail" for each in looked)
+        if broken > 1 and 2 * broken >= len(looked):
+            return Blaze(burn.long_rate, broken, len(looked))
+    return None
 
 
 def _burn(

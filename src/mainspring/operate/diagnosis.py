@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import listed
 from mainspring.ledger.ports.incidents import Suspect
-from mainspring.operate.fold import OUTPUTS
+from mainspring.operate.fold import BUDGET, OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -263,6 +263,8 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
         sentences.append(_performance_words(measured))
     elif any(alert.name == "loss stream" for alert in alerts):
         sentences.append("Errors have become more frequent or larger, and stay so.")
+    burning = [alert.text for alert in alerts if alert.name.startswith(BUDGET) and alert.kind == "performance"]
+    sentences += [f"{text[:1].upper()}{text[1:]}." for text in burning[:1]]
     if kind == "data quality":
         broken = [alert.text for alert in alerts if alert.kind == "data quality"]
         sentences.insert(0, f"The data broke: {listed(broken, limit=3)}.")
@@ -273,9 +275,10 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
             f"{names}{more} different from what the model learned on ({suspects[0].name}: {suspects[0].text})."
         )
     elif kind == "performance":
-        sentences.append(
-            "No column looks different: the relation between the columns and the target has changed itself."
-        )
+        if measured is not None or not burning:
+            sentences.append(
+                "No column looks different: the relation between the columns and the target has changed itself."
+            )
     else:
         said = [alert.text for alert in alerts if alert.column in OUTPUTS]
         sentences.append(f"The model answers differently ({said[0]})." if said else "The data look different.")

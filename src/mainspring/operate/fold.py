@@ -30,6 +30,8 @@ HARM = 8
 QUIET = 2
 OUTPUTS = frozenset({"prediction", "score"})
 """The names under which a model's own answers are watched."""
+BUDGET = "budget of "
+"""What tells of a requirement's error budget is named so."""
 _ESTIMATED = "estimated "
 """What was not measured with labels is named so."""
 
@@ -140,7 +142,14 @@ def _home_of_column(cases: Sequence[Case], alert: Signal, window: int) -> Case |
     if alert.kind == "service":
         return next((case for case in cases if case.kind == "service"), None)
     if alert.kind == "data quality":
-        lasting = (case for case in cases if case.kind == "data quality" and case.unnamed and alert.column is None)
+        lasting = (
+            case
+            for case in cases
+            if case.kind == "data quality"
+            and alert.column is None
+            # a requirement on the data is broken by what is broken in them, whichever column that is
+            and (case.unnamed or (alert.name.startswith(BUDGET) and window - case.last <= ONSET))
+        )
         return next(lasting, None) or _young(cases, ("data quality",), window)
     return None
 
@@ -196,7 +205,7 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, b
     if kind == "drift" and any(alert.kind == "performance" for alert in found):
         kind = "performance"
     own = [alert for alert in found if alert.kind == kind]
-    names = frozenset(f"{alert.name}:{alert.column or ''}" for alert in found)
+    names = frozenset(map(name_of, found))
     joined = replace(
         case,
         named=case.named | names,
@@ -208,6 +217,11 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, b
         measured=case.measured or any(alert.kind == "performance" and not _is_estimate(alert) for alert in own),
     )
     return (replace(joined, last=max(window, case.last), quiet=0) if own else joined), bool(own)
+
+
+def name_of(alert: Signal) -> str:
+    """Under which name a case remembers that it was told of *alert*."""
+    return f"{alert.name}:{alert.column or ''}"
 
 
 def _is_estimate(alert: Signal) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from mainspring.ledger.ports.incidents import SEVERITIES, usual_severity
 from mainspring.operate.diagnosis import diagnose, plain
-from mainspring.operate.fold import ONSET, Case, columns_of, plan
+from mainspring.operate.fold import ONSET, Case, columns_of, name_of, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mainspring.core.clock import Clock
-    from mainspring.ledger.ports.incidents import Incident, Incidents
+    from mainspring.ledger.ports.incidents import Incident, Incidents, Severity
     from mainspring.monitor.signals import Signal
     from mainspring.operate.diagnosis import Diagnosis, Evidence
     from mainspring.operate.fold import Kind
@@ -133,14 +134,15 @@ class Desk:
             "window": where,
         }
         made = self.port.open(
-            model=self._model, kind=kind, summary=told.summary, suspects=told.suspects, details=details, at=now
-        )
+            model=self._model, kind=kind, summary=told.summary, suspects=told.suspects, details=details,
+            severity=_gravest(kind, found), at=now,
+        )  # fmt: skip
         self._signals(made.id, found, where)
         self._cases[made.id] = Case.of(made.id, kind, found, window)
         return made
 
     def _join(self, case: Case, found: tuple[Signal, ...], told: Diagnosis | None, where: str) -> None:
-        self._cases[case.id] = case
+        named, self._cases[case.id] = self._cases[case.id].named, case
         details: dict[str, Any] = {"alerts": case.alerts, "columns": sorted(case.columns)}
         if told is not None:
             details |= {"slice": told.slice, "changed": list(told.changed)}
@@ -154,6 +156,9 @@ class Desk:
             )
         else:
             self.port.update(case.id, details=details, at=self._clock.now())
+        # once only: a person may find it less grave
+        if any(one.severity == "critical" for one in found if name_of(one) not in named):
+            self.port.update(case.id, severity="critical", at=self._clock.now())
         # of what lasts ever fewer windows are told: the 1st, 2nd, 4th, 8th …
         if told is not None or not case.repeats & (case.repeats - 1):
             self._signals(case.id, found, where)
@@ -163,6 +168,10 @@ class Desk:
         more = len(found) - len(texts)
         text = f"{where}: " * bool(where) + "; ".join(texts) + (f"; and {more} more" if more else "")
         self.port.append(number, kind="signal", text=text, data={"alerts": len(found)}, at=self._clock.now())
+
+
+def _gravest(kind: Kind, found: Sequence[Signal]) -> Severity:
+    return max((one.severity or usual_severity(kind) for one in found), key=SEVERITIES.index)
 
 
 def _explained(

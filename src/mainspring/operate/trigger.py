@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.contract.metric import METRICS
 from mainspring.operate.contest import value_words
-from mainspring.operate.fold import OUTPUTS
+from mainspring.operate.fold import BUDGET, OUTPUTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,11 +28,11 @@ def triggers(
     *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column; where it
     does not say, any may matter. An endpoint that is slow and data that is broken are not mended by another model, so
     requirements on these fire nothing. Nor does what only should hold: a champion may have gone live without it, and
-    would be replaced by its like for ever.
+    would be replaced by its like for ever. A budget burns by failed verdicts, which speak for themselves.
     """
     found: dict[Trigger, str] = {}
     failed = [one for one in verdicts if one.blocks and METRICS[one.metric].kind in ("quality", "fairness")]
-    worse = next((alert for alert in alerts if alert.kind == "performance"), None)
+    worse = next((one for one in alerts if one.kind == "performance" and not one.name.startswith(BUDGET)), None)
     if failed:
         found["requirement"] = f"{failed[0].requirement} was not kept ({value_words(failed[0])})"
     elif worse is not None:

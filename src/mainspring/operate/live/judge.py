@@ -14,8 +14,8 @@ from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.requirements import verdicts
 from mainspring.monitor.profile import Reference
-from mainspring.monitor.service import KEPT, refused_signal, service_signals
-from mainspring.monitor.service_point import ServicePoint
+from mainspring.monitor.service import refused_signal, service_signals
+from mainspring.monitor.service_point import KEPT, ServicePoint, seasons
 from mainspring.monitor.signals import MOSTLY_LABELLED, Counted, Judgement, Signal, judge_counted
 from mainspring.monitor.stream import LossStream
 from mainspring.operate import budget
@@ -67,7 +67,6 @@ GROWTH = 0.1
 """A window is judged again when its labels have grown by this share, ..."""
 AT_LEAST = timedelta(days=1)
 """... and for fewer when it was judged last so long ago."""
-_SEASONS = (timedelta(days=1), timedelta(weeks=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +115,14 @@ class Judge:
             points=memory.points if quiet_end else (*memory.points, point)[-KEPT:],
         )
         if not gathered.rows:
-            return self._commit(after, judged, [one for one in alerts if one.breached], found)
+            held = self._of_service(gathered)
+            alerts = [*alerts, *measured.unkept(held)]
+            return self._commit(after, judged, [one for one in alerts if one.breached], found, verdicts=held)
         index = memory.index + 1
         looked, stream = self._looked(memory, window, known, gathered)
         champion = looked.champion
         held = self._verdicts(looked, gathered)
-        alerts = [*alerts, *measured.unkept(held), *measured.broken(held)]
+        alerts = [*alerts, *measured.unkept(held), *measured.broken(held), *self._burning(memory, window, held)]
         breaches = [*looked.judgement.breaches, *(one for one in alerts if one.breached)]
         present = champion.version == self._champions.now
         breaches = [one for one in breaches if present or not _about_answers(one)]
@@ -405,6 +406,23 @@ class Judge:
         # how sure a failure is takes resampling, which is worth it only where there is one
         return held(0.95) if any(one.blocks and METRICS[one.metric].kind == "quality" for one in found) else found
 
+    def _of_service(self, gathered: Gathered) -> tuple[Verdict, ...]:
+        """The requirements on how the endpoint serves, of a window in which nothing was answered."""
+        found = verdicts(
+            self._contract, None, None, pl.DataFrame(), stage="live", service=gathered.service.metrics, confidence=None
+        )  # fmt: skip
+        return tuple(one for one in found if METRICS[one.metric].kind == "service" and one.value is not None)
+
+    def _burning(self, memory: Memory, window: LiveWindow, held: Sequence[Verdict]) -> list[Signal]:
+        """The error budgets that burn fast by what *window* broke."""
+        if not measured.at_risk(held):
+            return []
+        longest = timedelta(seconds=max(memory.longest, window.seconds))
+        since = window.end - max(budget.reach(self._contract.slo.over), budget.WINDOWS * longest)
+        states, until = self._ledger.states, window.start
+        before = budget.records(states, self._model, since=since, until=until, longest=longest)
+        return measured.burning(self._contract, held, before, window)
+
     def _news(
         self, memory: Memory, judged: Judged, looked: _Looked, held: Sequence[Verdict], *, late_rows: bool
     ) -> list[Signal]:
@@ -413,7 +431,8 @@ class Judge:
         tracker = Tracker.from_dict(memory.faults)
         place = Stretch(judged.index, judged.index + 1)
         fresh = []
-        for one in (*looked.judgement.breaches, *measured.broken(held)):
+        burning = self._burning(memory, judged.window, held)
+        for one in (*looked.judgement.breaches, *measured.broken(held), *burning):
             if _name(one) in judged.told or (_about_answers(one) and not present):
                 continue
             if one.kind != "performance" and not late_rows:
@@ -541,8 +560,9 @@ class Judge:
         share = self._contract.monitor.false_alarms / 2
         found = [refused_signal(memory.points, point, false_alarms=share)]
         if service.is_longer(self._contract, window):
-            seasons = self._seasons(window)
-            found += service_signals(memory.points, point, false_alarms=share / 2, seasons=seasons)
+            span = self._contract.monitor.window
+            lags = () if isinstance(span, int) else seasons(span)  # windows by rows know no hours
+            found += service_signals(memory.points, point, false_alarms=share / 2, seasons=lags)
         return found
 
     def _has_labels(self, window: LiveWindow) -> bool:
@@ -550,13 +570,6 @@ class Judge:
         ports = self._ledger.segments
         own = ports.search(model=self._model, kind="labels", since=window.start - SLACK, limit=1)
         return bool(own or ports.search(model=self._model, kind="labels", until=FOREIGN + SLACK, limit=1))
-
-    def _seasons(self, window: LiveWindow) -> tuple[int, ...]:
-        """The lags at which traffic may repeat itself, in windows; none for windows by rows."""
-        span = self._contract.monitor.window
-        if isinstance(span, int):
-            return ()
-        return tuple(season // span for season in _SEASONS if not season % span and season // span > 1)
 
     def _put(self, counted: Counted) -> str:
         return self._workspace.store.put(msgspec.json.encode(counted.as_dict()))

@@ -1,21 +1,41 @@
-"""What a window measured, as requirements and as signals: musts that were not kept are alerts, too."""
+"""What a window measured, as requirements and as signals: what was not kept, and budgets that burn fast, are alerts.
+
+Bands say what is unusual for this model. A requirement that is broken from the first day on is never unusual, and one
+that is broken by little is never surely broken by a single window: its error budget tells of both.
+"""
 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from mainspring.contract import judge
 from mainspring.contract.metric import METRICS
 from mainspring.core.estimate import Estimate
-from mainspring.monitor.signals import LEAST_LABELLED, Signal
+from mainspring.monitor.service_point import FEWEST
+from mainspring.monitor.signals import Signal
+from mainspring.operate import budget
 from mainspring.operate.contest import surely_fails
+from mainspring.operate.fold import BUDGET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from typing import Literal
 
-    from mainspring.contract import Verdict
+    from mainspring.contract import Contract, Requirement, Verdict
     from mainspring.monitor.service_point import ServicePoint
-    from mainspring.monitor.signals import Judgement
+    from mainspring.monitor.signals import Judgement, SignalKind
+    from mainspring.operate.budget import Held, Record, Slice
+    from mainspring.operate.live.windows import LiveWindow
+
+_KINDS: dict[str, SignalKind] = {
+    "quality": "performance", "fairness": "performance", "data": "data quality", "service": "service",
+}  # fmt: skip
+_DRIFT = "drifted_columns"
+"""Each column that drifts has its incident; how many they are is no cause of its own."""
 
 
 def values(estimates: dict[str, Estimate]) -> dict[str, float | None]:
@@ -35,6 +55,7 @@ def unkept(held: Sequence[Verdict]) -> list[Signal]:
             breached=True,
             rows=one.rows,
             text=f"{one.requirement} was not kept ({one.value:.4g})",
+            severity=None if one.priority == "must" else "warning",
         )
         for one in held
         if one.result == "fail" and one.value is not None and METRICS[one.metric].kind == "service"
@@ -43,7 +64,7 @@ def unkept(held: Sequence[Verdict]) -> list[Signal]:
 
 def telling(held: Sequence[Verdict]) -> list[Verdict]:
     """The verdicts that rest on more than a few labels: what one wrong label decides asks for nothing."""
-    return [one for one in held if METRICS[one.metric].kind != "quality" or one.rows >= LEAST_LABELLED]
+    return [one for one in held if budget.tells(one)]
 
 
 def broken(held: Sequence[Verdict]) -> list[Signal]:
@@ -65,6 +86,90 @@ def broken(held: Sequence[Verdict]) -> list[Signal]:
         )
         for one in telling(held)
         if one.blocks and one.value is not None and METRICS[one.metric].kind == "quality" and surely_fails(one)
+    ]
+
+
+def at_risk(held: Sequence[Verdict]) -> list[Verdict]:
+    """The verdicts by which an error budget may burn fast: the short windows tell of how the endpoint serves."""
+    return [
+        one
+        for one in telling(held)
+        if one.result == "fail" and one.metric != _DRIFT and METRICS[one.metric].kind != "service"
+    ]
+
+
+def burning(contract: Contract, held: Sequence[Verdict], before: Sequence[Record], window: LiveWindow) -> list[Signal]:
+    """The requirements that *window* breaks and whose error budget burns fast, as signals; *before*: windows before."""
+    found = []
+    failed = {one.requirement for one in at_risk(held)}
+    for requirement in contract.requirements:
+        if requirement.name not in failed:
+            continue
+        every: list[tuple[datetime, datetime, Sequence[Held | Verdict]]] = [(window.start, window.end, held)]
+        every += [(one.start, one.end, one.verdicts) for one in before if one.end <= window.start]
+        slices = [
+            budget.sliced(start, end, each)
+            for start, end, verdicts in every
+            for each in verdicts
+            if each.requirement == requirement.name
+        ]
+        found += _blazing(contract, requirement, slices, window.end)
+    return found
+
+
+def burning_service(contract: Contract, points: Sequence[ServicePoint], now: datetime) -> list[Signal]:
+    """The same of the requirements on how the endpoint serves, by the short windows until *now*."""
+    found = []
+    for requirement in contract.requirements:
+        if not (points and _is_timed(requirement)) or _kept(requirement, points[-1]) != "fail":
+            continue
+        since = now - max(budget.reach(contract.slo.over), timedelta(seconds=budget.WINDOWS * points[-1].seconds))
+        some = takewhile(lambda one: one[1] > since, _backwards(points, now))  # noqa: B023  # taken at once
+        slices = [budget.Slice(start=start, end=end, result=_kept(requirement, one)) for start, end, one in some]
+        found += _blazing(contract, requirement, slices[::-1], now)
+    return found
+
+
+def _is_timed(requirement: Requirement) -> bool:
+    """Whether it can be held against how all requests of a window were served."""
+    plain = not requirement.where and requirement.each is None and requirement.below_champion_by_at_most is None
+    asked = not requirement.stages or "live" in requirement.stages
+    return plain and asked and METRICS[requirement.metric].kind == "service"
+
+
+def _backwards(points: Sequence[ServicePoint], now: datetime) -> Iterator[tuple[datetime, datetime, ServicePoint]]:
+    for point in reversed(points):
+        start = now - timedelta(seconds=point.seconds)
+        yield start, now, point
+        now = start
+
+
+def _kept(requirement: Requirement, point: ServicePoint) -> Literal["pass", "fail", "not measurable"]:
+    """Whether a short window keeps it. Of few requests a single error, or a single slow answer, says nothing."""
+    found = judge(requirement, service(point).get(requirement.metric), stage="live").result
+    alone = found == "fail" and requirement.metric == "error_rate" and point.failed + point.shed == 1
+    return "not measurable" if alone or point.requests < FEWEST else found
+
+
+def _blazing(contract: Contract, requirement: Requirement, slices: Sequence[Slice], now: datetime) -> list[Signal]:
+    objective = requirement.objective or contract.slo.objective
+    found = budget.blaze(slices, objective=objective, over=contract.slo.over, now=now)
+    if found is None:
+        return []
+    text = (
+        f"{requirement.name} was broken in {found.broken} of the last {found.windows} windows and uses up its error "
+        f"budget {found.rate:.3g} times as fast as it may"
+    )
+    return [
+        Signal(
+            name=BUDGET + requirement.name,
+            kind=_KINDS[METRICS[requirement.metric].kind],
+            value=found.rate,
+            breached=True,
+            rows=found.windows,
+            text=text,
+            severity="critical" if requirement.priority == "must" else "warning",
+        )
     ]
 
 

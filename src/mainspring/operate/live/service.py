@@ -1,9 +1,9 @@
 """How the endpoint serves, judged on short windows of its own: an outage of the night is told in the night.
 
 Latency, errors, saturation and traffic are looked at every five minutes, or with each window of ``[monitor]`` where
-these are shorter. That goes by time also where windows are cut by rows, which come no more when the traffic stops. The
-windows of ``[monitor]`` that are longer are looked at as well (:func:`tell`): what is too little to be seen in five
-minutes may be seen in a day.
+these are shorter, and so are the error budgets of requirements on them. That goes by time also where windows are cut by
+rows, which come no more when the traffic stops. The windows of ``[monitor]`` that are longer are looked at as well
+(:func:`tell`): what is too little to be seen in five minutes may be seen in a day.
 
 Everything is one document: what was found, the incidents that it opened and how far the log was looked at become known
 in one transaction, and of two that look at once the slower one's work is thrown away.
@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import NotFound, StoreError
+from mainspring.monitor.service_point import KEPT, ServicePoint, seasons
 from mainspring.operate.live import document
 from mainspring.operate.live.windows import SILENT, by_time, floor
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 SPAN = timedelta(minutes=5)
 """How long a window is by which service is judged, at most."""
-BACK = 600
-"""So many windows are looked back at: what is older is judged by the windows of ``[monitor]`` alone."""
 TOGETHER = 12
 """The rows of so many windows are read at once, ..."""
 ROWS = 500_000
@@ -65,8 +64,8 @@ class ServiceWatch:
         self._span = span_of(contract)
 
     def due(self, service: Service, now: datetime) -> list[LiveWindow]:
-        """The windows that have ended by *now* and were not looked at."""
-        earliest = floor(now, self._span) - BACK * self._span
+        """The windows that have ended by *now* and were not looked at; what is older than what is kept never is."""
+        earliest = floor(now, self._span) - KEPT * self._span
         begin = None if service.next is None else max(service.next, earliest)
         if begin is not None and begin + self._span > now:
             return []
@@ -102,22 +101,23 @@ class ServiceWatch:
     def _judged(self, service: Service, window: LiveWindow, counts: ServiceCounts) -> tuple[Service, list[Signal]]:
         """What is known after *window*, and what is unusual in it."""
         from mainspring.monitor.service import service_signals
-        from mainspring.monitor.service_point import ServicePoint
+        from mainspring.operate.live.measured import burning_service
 
         points = service.points
         if service.next is not None and service.silent > SILENT - 1:
             # what was passed over was silent, too; windows that lie a day apart are to stay so
-            gap = min((window.start - service.next) // self._span, BACK)
+            gap = min((window.start - service.next) // self._span, KEPT)
             points += (ServicePoint.nothing(self._span.total_seconds()),) * gap
         point = ServicePoint.of(counts, window.seconds)
-        signals = service_signals(points, point, false_alarms=self._accepted, seasons=self._seasons)
+        signals = service_signals(points, point, false_alarms=self._accepted, seasons=seasons(self._span))
         alarms = [one for one in signals if one.breached]
+        alarms += burning_service(self._contract, (*points, point), window.end)
         return replace(
             service,
             next=window.end,
             index=service.index + 1,
             silent=0 if point.requests else service.silent + 1,
-            points=(*points, point)[-BACK:],
+            points=(*points, point)[-KEPT:],
             alarmed=window.end if alarms else service.alarmed,
         ), alarms
 
@@ -156,10 +156,6 @@ class ServiceWatch:
         window = monitor.window if isinstance(monitor.window, timedelta) else _DAY
         share = monitor.false_alarms / 2
         return share if window <= self._span else share / 2 * (self._span / window)
-
-    @property
-    def _seasons(self) -> tuple[int, ...]:
-        return (_DAY // self._span,) if not _DAY % self._span and _DAY // self._span < BACK else ()
 
 
 def tell(
