@@ -81,6 +81,15 @@ def test_requests_that_are_turned_away_are_saturation_and_not_refused_for_their_
     )
 
 
+def test_a_row_may_stand_for_many_that_were_turned_away_unread() -> None:
+    rows = logged(
+        [2.0, 2.0, 0.0, 0.0, 3.0], status=[200, 200, 503, 413, 422],
+        flags=["imputed:age", None, "times:40", "times:3", "minimum:age"],
+    )  # fmt: skip
+    counts = ServiceCounts.of(rows)
+    assert (counts.requests, counts.shed, counts.refused, counts.broken) == (46, 40, 4, {"minimum:age": 1})
+
+
 def test_a_lull_that_comes_every_day_is_no_stop() -> None:
     day = [QUIET] * 30 + [replace(QUIET, requests=0, p50=None, p99=None)] * 18
     stop = replace(QUIET, requests=0, p50=None, p99=None)

@@ -6,12 +6,17 @@ import os
 import shutil
 import signal
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mainspring.operate.live.windows import GRACE
+from mainspring.contract import Contract
+from mainspring.operate.live import document
+from mainspring.operate.live.service import ServiceWatch
+from mainspring.operate.live.windows import GRACE, LiveWindow
+from mainspring.registry import Registry
 from mainspring.serve.compaction import LATER, LOOK
 from mainspring.serve.log.compact import compact
 from mainspring.serve.log.read import PredictionLog
@@ -21,6 +26,7 @@ from tests.serve import shop
 from tests.serve.live import client, serving, until
 from tests.serve.load import asking
 from tests.serve.log.workbench import made_id
+from tests.serve.test_predict_route import everything, post, raw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,6 +79,40 @@ def test_every_answer_is_logged_once_with_what_came(workspace: Path) -> None:
     assert (failed["prediction"], failed["flags"]) == (None, "minimum:age")
     spools = list((workspace / "spool").rglob("*.spool*"))
     assert spools == []
+
+
+def test_what_is_turned_away_unread_is_counted_once_and_seen_by_the_watch(workspace: Path) -> None:
+    large = post(b"").replace(b"length: 0", b"length: 16000000")
+    with serving("shop", "--timeout", "1", workspace=workspace) as live, client(live) as http:
+        assert http.post("/predict", json=shop.GOOD).status_code == 200
+        connections = [raw(live) for _ in range(12)]
+        for connection in connections:
+            connection.sendall(large)
+        answers = [everything(connection)[:12] for connection in connections]
+        assert Counter(answers) == {b"HTTP/1.1 503": 8, b"HTTP/1.1 408": 4}, "64 MB of bodies are received at once"
+        for path in ("/predict", "/favicon.ico"):
+            with raw(live) as connection:
+                connection.sendall(post(b"", path=path).replace(b"length: 0", b"length: 900000000"))
+                assert everything(connection).startswith(b"HTTP/1.1 413")
+        assert 'mainspring_requests_total{model="shop",route="(none)",status="413"} 2.0' in http.get("/metrics").text
+        time.sleep(1.5)
+        for connection in connections:
+            connection.close()
+    with Workspace.open(workspace) as place:
+        compact(place, "shop")
+        log = PredictionLog(place, "shop")
+        unread = log.scan(roles=["unread"]).collect()
+        assert Counter({503: 8, 408: 4, 413: 1}) == sum(
+            (Counter({one["status"]: int(one["flags"].removeprefix("times:"))}) for one in unread.to_dicts()), Counter()
+        )
+        assert unread.height < 8
+        now = datetime.now(UTC)
+        window = LiveWindow(now - timedelta(minutes=5), now + timedelta(seconds=1))
+        contract = Contract.from_dict(Registry(place).load("shop").json("contract.json"))
+        service, _, said = ServiceWatch(contract, place).look(document.served(place.ledger.states, "shop"), [window])
+    (point,) = service.points
+    assert (point.requests, point.shed, point.failed, point.refused) == (14, 8, 0, 5)
+    assert "57.1% of the requests were turned away, for more was asked than could be answered" in said[0]
 
 
 def test_durable_answers_survive_kill_9(workspace: Path) -> None:

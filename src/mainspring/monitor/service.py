@@ -21,6 +21,7 @@ from mainspring.monitor.signals import Signal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
     import polars as pl
 
 GROWTH = 1.02
@@ -39,6 +40,7 @@ _SHARES = 50
 _TRUSTED = 1_000
 """An endpoint that nobody knows yet is taken for one that has answered so many requests without an error."""
 _SHED = (429, 503)
+_TIMES = "times:"
 _FLOOR = 0.05
 _FASTEST = 1e-3
 
@@ -80,7 +82,8 @@ class ServiceCounts:
     def of(cls, rows: pl.DataFrame) -> ServiceCounts:
         """Count logged *rows* with the columns ``time``, ``latency_ms``, ``status`` and ``flags``, in order of time.
 
-        Rows of one request follow each other and agree in time and latency: they count once.
+        Rows of one request follow each other and agree in time and latency: they count once. A row may stand for
+        several requests that were turned away unread: its flag says for how many.
         """
         import numpy as np
 
@@ -92,8 +95,11 @@ class ServiceCounts:
         first = np.ones(len(times), dtype=bool)
         first[1:] = (times[1:] != times[:-1]) | (latency[1:] != latency[:-1])
         status, latency = status[first], latency[first]
-        shed = np.isin(status, _SHED)
         well = latency[status < 400]
+        times = np.ones(len(status), dtype=np.int64)
+        if len(well) < len(status):
+            times = _times(rows["flags"].to_frame().filter(first).to_series())
+        shed = np.isin(status, _SHED)
         cells = np.ceil(np.log(np.maximum(well, _FASTEST)) / math.log(GROWTH)).astype(np.int64)
         least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
         each = np.bincount(cells - least)
@@ -101,14 +107,14 @@ class ServiceCounts:
         broken: dict[str, int] = {}
         if len(well) < len(status):
             for flags in rows["flags"].filter(rows["status"].is_between(400, 499)).drop_nulls().to_list():
-                for name in flags.split(","):
+                for name in flags.split(",") if not flags.startswith(_TIMES) else ():
                     broken[name] = broken.get(name, 0) + 1
         return cls(
             broken=broken,
-            requests=len(status),
-            failed=int(np.count_nonzero((status >= 500) & ~shed)),
-            refused=int(np.count_nonzero((status >= 400) & (status < 500) & ~shed)),
-            shed=int(np.count_nonzero(shed)),
+            requests=int(times.sum()),
+            failed=int(times[(status >= 500) & ~shed].sum()),
+            refused=int(times[(status >= 400) & (status < 500) & ~shed].sum()),
+            shed=int(times[shed].sum()),
             latency=dict(zip((found + least).tolist(), each[found].tolist(), strict=True)),
         )
 
@@ -148,6 +154,14 @@ class ServiceCounts:
         latency = {int(cell): int(count) for cell, count in raw["latency"]}
         counts = {name: raw[name] for name in ("requests", "failed", "refused", "broken")}
         return cls(**counts, latency=latency, shed=raw.get("shed", 0))
+
+
+def _times(flags: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """For how many requests each row stands."""
+    import polars as pl
+
+    found = flags.str.extract(f"^{_TIMES}([0-9]+)$").cast(pl.Int64, strict=False)
+    return found.fill_null(1).to_numpy()
 
 
 def service_signals(

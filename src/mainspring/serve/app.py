@@ -41,7 +41,8 @@ class App:
     """One worker's application. `mainspring.serve.protocol` asks it for the lane and the bounds.
 
     ``held`` are the bytes of bodies that are being received, ``head`` begins every answer of the quick lane, and
-    ``grace`` is how long an idle connection is kept when the worker ends.
+    ``grace`` is how long an idle connection is kept when the worker ends. ``unread``: how many requests were turned
+    away in this second before they were read, by status.
     """
 
     def __init__(self, settings: Settings, *, log: LogWriter | None = None) -> None:
@@ -55,6 +56,7 @@ class App:
         self.routes = Routes(self)
         self.telemetry: Telemetry | None = None
         self.held = 0
+        self.unread: dict[int, int] = {}
         self.labelling = 0
         self.grace = 0.5
         self.is_ending = False
@@ -75,6 +77,8 @@ class App:
         self.head = f"HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-type: application/json\r\n".encode()
         now = time.perf_counter()
         self.lane.tick(now)
+        unread, self.unread = self.unread, {}
+        self.endpoint.turned_away(unread)
         for connection in list(self.connections):
             problem = connection.overdue(now)
             if problem is not None:
@@ -84,6 +88,11 @@ class App:
                 connection.transport.abort()
             elif connection.is_idle(now):
                 connection.transport.close()
+
+    def turned_away(self, status: int, path: str, *, is_post: bool) -> None:
+        """Count a request that is turned away unread: for want of room whatever it asks, else if it is for us."""
+        if status in (429, 503) or (is_post and self.routes.scores(path)):
+            self.unread[status] = self.unread.get(status, 0) + 1
 
     def is_traced(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether this request is to be traced, which the quick lane does not do."""

@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.serve.field import Broken
 from mainspring.serve.log.identity import new_id
-from mainspring.serve.log.record import encode, encode_many
+from mainspring.serve.log.record import TIMES, UNREAD, encode, encode_many
 from mainspring.serve.meter import Tally
 from mainspring.serve.problem import Problem, busy, check_count
 from mainspring.serve.rows import judge
@@ -19,7 +19,7 @@ from mainspring.serve.served import Scored
 from mainspring.serve.traffic import Chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
 
@@ -195,6 +195,19 @@ class Endpoint:
                 request or identity,
             )
         )  # fmt: skip
+
+    def turned_away(self, unread: Mapping[int, int]) -> None:
+        """Log that so many requests of each status were turned away unread; a row for each status."""
+        live = self.deployment
+        if self.log is None or live is None:
+            return
+        for place, (status, times) in enumerate(unread.items()):
+            # no two at the same moment: they would be taken for rows of one request
+            identity, now = new_id(), time.time_ns() // 1000 + place
+            version, flags = live.champion.version, f"{TIMES}{times}"
+            self.log.append(
+                encode(identity, now, version, UNREAD, None, None, None, None, 0, status, flags, identity)
+            )  # fmt: skip
 
     def _typed_one(self, live: Deployment, typed: Any, body: bytes, request: str, identity: str) -> Asked:
         """One bare row that the champion's decoder took. Raises one of UNREADABLE where it cannot be encoded."""

@@ -236,6 +236,9 @@ class Http(HttpToolsProtocol):
         """
         if self._lingering or self.transport.is_closing():
             return
+        route = getattr(self, "url", b"").split(b"?")[0].decode("latin-1")
+        if not self._is_answered():  # what is answered is in the log
+            self.ours.turned_away(problem.status, route, is_post=bool(route) and self.parser.get_method() == b"POST")
         if self._waiting:
             self.ours.lane.settle()
         is_behind = (
@@ -255,7 +258,6 @@ class Http(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        route = getattr(self, "url", b"").split(b"?")[0].decode("latin-1")
         status, body, headers, _ = refusal(problem, route)
         self.transport.write(
             b"%b%b%bconnection: close\r\ncontent-length: %d\r\n\r\n%b"
@@ -361,6 +363,7 @@ class Http(HttpToolsProtocol):
         return True
 
     def _too_large(self, length: int | None = None) -> Problem:
+        self.ours.tally.request("(none)", 413, 0.0)
         given = "" if length is None else f" of {length:,} bytes"
         return Problem(
             413,
@@ -369,6 +372,7 @@ class Http(HttpToolsProtocol):
         )
 
     def _too_long(self) -> Problem:
+        self.ours.tally.request("(none)", 431, 0.0)
         return Problem(431, f"The request's headers are larger than {self.limits.head:,} bytes, or more than {MANY}.")
 
     def _received_in_part(self, received: int, *, is_dry: bool) -> None:

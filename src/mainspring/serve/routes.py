@@ -73,6 +73,11 @@ class Routes:
             raise Problem(405, f"{route} takes {allowed}.", headers={"allow": allowed})
         return handler
 
+    def scores(self, path: str) -> bool:
+        """Whether a POST to *path* asks for predictions."""
+        methods = self._table.get(path) or self._of_model(path)[0] or {}
+        return "POST" in methods and path != "/labels"
+
     def _of_model(self, path: str) -> tuple[dict[str, Handler] | None, str]:
         found = MODEL.fullmatch(path)
         if found is None:

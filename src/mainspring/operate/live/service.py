@@ -187,8 +187,8 @@ def tell(
 
 def _requests(log: Any, since: datetime, until: datetime) -> Any:
     """The logged rows of that time, in its order, shadows left out; only what tells how they were served."""
-    from mainspring.serve.log.read import ANSWERED
+    from mainspring.serve.log.read import ASKED
 
     columns = ["time", "role", "latency_ms", "status", "flags"]
-    rows = log.scan(since, until, columns, roles=ANSWERED).drop("role").collect(engine="streaming")
+    rows = log.scan(since, until, columns, roles=ASKED).drop("role").collect(engine="streaming")
     return rows if rows["time"].is_sorted() else rows.sort("time", maintain_order=True)

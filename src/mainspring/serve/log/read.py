@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.serve.log import segment, shape
 from mainspring.serve.log.columns import TIME, as_types, dtype
+from mainspring.serve.log.record import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ANSWERED: tuple[Role, ...] = ("champion", "canary")
 """The roles whose predictions were answers; a shadow's were not."""
+ASKED: tuple[Role, ...] = (*ANSWERED, UNREAD)
+"""The roles of all that was asked by somebody, also of what was turned away unread."""
 BLOCK = 500_000
 """So many rows are joined with their labels at once."""
 SLACK = timedelta(minutes=1)

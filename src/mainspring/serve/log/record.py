@@ -13,7 +13,11 @@ import msgspec
 
 from mainspring.core.json import plain
 
-Role: TypeAlias = Literal["champion", "canary", "shadow"]
+Role: TypeAlias = Literal["champion", "canary", "shadow", "unread"]
+UNREAD: Role = "unread"
+"""The role of a row that stands for requests which were turned away before they were read: all of a second with one
+status, how many says the flag :data:`TIMES`."""
+TIMES = "times:"
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
