@@ -58,6 +58,30 @@ def test_help_loads_no_layer_that_computes(tokens: list[str]) -> None:
     assert layers <= {"cli", "core"} | ({"ledger"} if "run" in tokens else set())
 
 
+def test_an_endpoint_starts_its_workers_before_it_loads_a_database_and_a_model_library() -> None:
+    """Its workers load meanwhile, so whatever comes before them is waited for by the first prediction."""
+    loaded = loaded_by(
+        "from mainspring.serve.supervisor import Supervisor\n"
+        "from mainspring.cli.app import main\n"
+        "Supervisor.run = lambda *_: None\n"
+        "try:\n"
+        "    main(['serve', 'shop', '--port', '0', '--workspace', 'nowhere'])\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code"
+    )
+    assert not loaded & (HEAVY | {"asyncio", "obstore", "rich.console", "sqlite3", "uvicorn"})
+    assert not loaded & {"mainspring.contract", "mainspring.ledger.sql", "mainspring.package", "mainspring.project"}
+
+
+def test_a_worker_answers_without_what_only_training_and_packaging_take() -> None:
+    worker = loaded_by("import mainspring.serve.worker")
+    assert not worker & (HEAVY | {"cyclopts", "obstore", "rich", "zstandard"})
+    ready = loaded_by("from mainspring.serve import worker\nworker._load_libraries()")
+    assert {"numpy", "onnxruntime", "mainspring.package.serving", "mainspring.contract.parse"} <= ready
+    assert not ready & (HEAVY - {"numpy", "onnxruntime"})
+    assert not ready & {"cyclopts", "importlib.metadata", "obstore", "rich", "mainspring.package.card"}
+
+
 def test_the_public_surface_is_this() -> None:
     assert set(mainspring.__all__) == {
         "Contract", "MainspringError", "Project", "Workspace", "__version__", "backtest", "step",

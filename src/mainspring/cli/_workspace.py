@@ -18,7 +18,10 @@ Json: TypeAlias = Annotated[
 
 def opened(where: Path | None) -> Workspace:
     """Open the workspace *where*, or that of the project around the current folder. Never makes a new one."""
-    from mainspring.project import Project
-    from mainspring.workspace import Workspace
+    if where is not None:
+        from mainspring.workspace import Workspace
 
-    return Workspace.open(where, create=False) if where is not None else Project.find().workspace()
+        return Workspace.open(where, create=False)
+    from mainspring.project import Project
+
+    return Project.find().workspace()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,7 +46,6 @@ def serve(
 
     Routes: /predict, Open Inference V2, /invocations and /ping, /labels, /metrics, /openapi.json, and a page at /.
     """
-    from mainspring.cli._output import err
     from mainspring.registry import parse_reference
     from mainspring.serve.notices import Notices
     from mainspring.serve.origin import Origin, Packed, Registered
@@ -76,7 +76,7 @@ def serve(
 
     def ready(supervisor: Supervisor, plan: Plan) -> None:
         text = f"{name}/{plan.champion.version} answers at {supervisor.address} (page and docs: {supervisor.address}/)"
-        err().print(text, markup=False)
+        print(text, file=sys.stderr)
 
     Supervisor(settings, origin, notices=notices).run(ready)
 

@@ -1,4 +1,7 @@
-"""A fitted model made portable: named parts, none of which holds code, under one manifest with their digests."""
+"""A fitted model made portable: named parts, none of which holds code, under one manifest with their digests.
+
+An endpoint reads bundles when it starts, so what only packaging or predicting takes is imported there.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,7 @@ import msgspec
 from mainspring.core.digest import digest_bytes
 from mainspring.core.json import plain
 from mainspring.package import manifest as manifests
-from mainspring.package import onnx, parity, scorer
-from mainspring.package.card import card
-from mainspring.package.environment import locked, python_version, requirements
 from mainspring.package.manifest import Manifest
-from mainspring.package.predictor import PackagedPredictor
-from mainspring.store.formats import model as model_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +24,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mainspring.contract import Contract
+    from mainspring.package.predictor import PackagedPredictor
+    from mainspring.package.scorer import Form
     from mainspring.train.model import Model
 
 EXAMPLES = 512
@@ -48,10 +48,15 @@ class Bundle:
 
     def model(self) -> Model:
         """The fitted model as it was at training."""
+        from mainspring.store.formats import model as model_format
+
         return model_format.load(self.parts)
 
-    def predictor(self, form: scorer.Form | None = None) -> PackagedPredictor:
+    def predictor(self, form: Form | None = None) -> PackagedPredictor:
         """The model ready to predict, through the kept form unless another *form* is asked for."""
+        from mainspring.package import scorer
+        from mainspring.package.predictor import PackagedPredictor
+
         model = self.model()
         if (form or self.manifest.form) == "onnx":
             return PackagedPredictor(model, scorer.onnx_scorer(self.parts["model.onnx"], model))
@@ -95,7 +100,10 @@ def build(
     """
     import numpy as np
 
-    from mainspring.package import serving
+    from mainspring.package import scorer, serving
+    from mainspring.package.card import card
+    from mainspring.package.environment import locked, python_version, requirements
+    from mainspring.store.formats import model as model_format
 
     rows = holdout.select(model.encoder.columns)
     if not personal:
@@ -153,6 +161,8 @@ def read(folder: Path) -> Bundle:
 
 def _forms(model: Model, rows: pl.DataFrame) -> tuple[dict[str, dict[str, Any]], bytes | None]:
     """The verdict on each form, and the ONNX graph if it may be used."""
+    from mainspring.package import onnx, parity, scorer
+
     forms: dict[str, dict[str, Any]] = {"native": {"kept": True}}
     try:
         graph = onnx.convert(model.estimator, len(model.encoder.outputs))

@@ -76,11 +76,17 @@ def _sklearn(estimator: Any, width: int) -> Any:
     return to_onnx(estimator, initial_types=[(INPUT, FloatTensorType([None, width]))], options=options)
 
 
-def session(graph: bytes, *, threads: int = 1) -> InferenceSession:
-    """A session that scores *graph* on the CPU with *threads* threads."""
+def runtime() -> Any:
+    """The library that scores, which takes a while to load."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read once, when the library is loaded
     import onnxruntime
 
+    return onnxruntime
+
+
+def session(graph: bytes, *, threads: int = 1) -> InferenceSession:
+    """A session that scores *graph* on the CPU with *threads* threads."""
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -132,6 +132,7 @@ class Worker:
 
     def _listen(self) -> None:
         """Follow plans until the supervisor says no more. A thread of its own, as loading takes time."""
+        _load_libraries()
         for text in self._lines:
             message = wire.told(text)
             if isinstance(message, wire.Plan):
@@ -206,11 +207,20 @@ def _config(app: App) -> uvicorn.Config:
     )  # fmt: skip
 
 
+def _load_libraries() -> None:
+    """Load what nearly every version takes while the supervisor looks for the first one."""
+    with contextlib.suppress(Exception):  # what is missing or broken is said of the version that needs it
+        from mainspring.contract import parse  # noqa: F401
+        from mainspring.package import onnx, serving  # noqa: F401
+
+        onnx.runtime()
+
+
 def _settle_memory() -> None:
-    """What was made until now stays: the collector of cycles need not look at it again."""
-    gc.collect()
+    """What was made until now stays: the collector of cycles, which `main` has put off, need not look at it."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
 
 
 def _socket_of(hello: wire.Hello) -> socket.socket:
@@ -233,6 +243,7 @@ def _lines() -> Iterator[bytes]:
 def main() -> None:
     """Take the first line of standard input for what this worker is, and answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when to end
+    gc.disable()  # importing makes hardly any garbage
     lines = _lines()
     hello = wire.told(next(lines, b""))
     if not isinstance(hello, wire.Hello):
