@@ -34,6 +34,31 @@ def versions(plan: Plan) -> list[int]:
     return [slot.version for slot in plan.slots]
 
 
+def test_the_champion_before_stays_unpacked_for_a_rollback(workspace: Path, tmp_path: Path) -> None:
+    def promoted(version: int) -> Plan:
+        Registry(place).promote("shop", version, override="for the test")
+        plan: Plan | None = until(lambda: follower.look().plan, 20)
+        assert plan is not None
+        follower.tidy(plan)
+        return plan
+
+    def kept() -> list[str]:
+        return sorted(folder.name.split("-")[0] for folder in (tmp_path / "shelf" / "bundles").iterdir())
+
+    with Workspace.open(workspace) as place:
+        follower = Follower(Registered(lambda: place, parse_reference("shop")), name="shop", shelf=tmp_path / "shelf")
+        follower.begin()
+        promoted(2)
+        assert kept() == ["1", "2"]
+        Registry(place).rollback("shop")
+        back = follower.look().plan
+        assert back is not None, "there is nothing to unpack, nor to try again"
+        assert versions(back) == [1]
+        promoted(3)
+        assert kept() == ["1", "3"]
+        follower.close()
+
+
 def test_what_does_not_serve_leaves_the_rest_in_force(workspace: Path, tmp_path: Path) -> None:
     def planned() -> Plan:
         def look() -> Change | None:

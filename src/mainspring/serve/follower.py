@@ -54,6 +54,7 @@ class Follower:
         self._trials: dict[int, Trial] = {}
         self._rests: dict[int, tuple[float, float]] = {}  # when a refused version is due, and how long it rested
         self._plan: Plan | None = None
+        self._before: int | None = None  # the champion before, to which a rollback goes
         self._wanted: Wanted | None = None
         self._changed = 0.0  # when that was first wanted
         self._is_missing = False
@@ -93,6 +94,8 @@ class Follower:
                 return change
             plan = self._made(wanted)
             if self._plan is None or not _same(plan, self._plan):
+                if self._plan is not None and self._plan.champion.version != plan.champion.version:
+                    self._before = self._plan.champion.version
                 self._plan = change.plan = plan
             change.settled = not self._trials
             return change
@@ -120,10 +123,10 @@ class Follower:
             self._unpacked(slot.version)
 
     def tidy(self, plan: Plan) -> None:
-        """Remove unpacked bundles that neither the *plan* nor the last one names."""
+        """Remove unpacked bundles that neither the *plan* nor the last one names, but for the champion's before it."""
         with self._guard:
             used = {slot.version for each in (plan, self._plan or plan) for slot in each.slots}
-            for version in [version for version in self._slots if version not in used]:
+            for version in [version for version in self._slots if version not in {*used, self._before}]:
                 shutil.rmtree(self._slots.pop(version).folder, ignore_errors=True)
 
     def close(self) -> None:
