@@ -86,6 +86,16 @@ def test_a_shift_that_does_not_hurt_is_drift_and_nothing_else(reference: Referen
     assert judgement.drift.drifted == ("x",)
 
 
+def test_an_answer_that_was_never_given_before_is_no_broken_data(reference: Reference) -> None:
+    frame, predictions, truth = world(4_000, 1)
+    timid = Predictions(np.zeros_like(predictions.values), predictions.scores, predictions.classes)
+    found = judge_window(
+        reference, CONTRACT, frame, predictions=predictions, baseline=Baseline.of_contract(CONTRACT, truth, timid)
+    )
+    said = [one for one in found.breaches if one.column == "prediction" and "never had (1)" in one.text]
+    assert [one.kind for one in said] == ["drift"]
+
+
 def test_concept_drift_is_performance_and_nothing_else(reference: Reference, base: Baseline) -> None:
     judgement = judged(reference, base, turned=True)
     assert {signal.kind for signal in judgement.breaches} == {"performance"}

@@ -60,6 +60,58 @@ def test_harm_that_shows_while_data_is_still_broken_is_its_effect() -> None:
     assert [kind for kind, _ in plan([still], [BROKEN_A, WORSE], 2 + HARM).opening] == ["performance"]
 
 
+def test_a_column_that_breaks_beside_drift_of_others_is_a_cause_of_its_own() -> None:
+    drawn = plan([case(1, "drift", "a", "b", opened=4)], [BROKEN_A, DRIFT_B], 5)
+    assert drawn.opening == (("data quality", (BROKEN_A,)),)
+    assert [(joined.kind, found) for joined, found in drawn.joining] == [("drift", (DRIFT_B,))]
+
+
+def test_drift_of_the_column_alone_was_the_beginning_of_its_break() -> None:
+    (joined,) = plan([case(1, "drift", "a", "score", opened=4)], [DRIFT_A, BROKEN_A, WORSE], 5).joining
+    assert (joined[0].kind, len(joined[1])) == ("data quality", 3)
+    later = plan([case(1, "drift", "a", opened=3)], [DRIFT_A, BROKEN_A], 5)
+    assert [kind for kind, _ in later.opening] == ["data quality"]
+
+
+def test_drift_of_a_broken_column_goes_where_its_break_goes() -> None:
+    drawn = plan([case(1, "data quality", "b", opened=4)], [DRIFT_A, BROKEN_A], 5)
+    assert drawn.opening == ()
+    assert drawn.joining[0][1] == (DRIFT_A, BROKEN_A)
+
+
+def test_harm_comes_from_the_data_that_broke_last_sooner_than_from_drift() -> None:
+    cases = [
+        case(1, "drift", "b", opened=6),
+        case(2, "data quality", "c", opened=3),
+        case(3, "data quality", "a", opened=5),
+    ]
+    alerts = [alert("data quality", "c"), BROKEN_A, DRIFT_B, WORSE]
+    assert {one.id: one.kind for one, found in plan(cases, alerts, 7).joining if WORSE in found} == {3: "data quality"}
+
+
+def test_people_are_told_again_of_new_breaks_of_far_more_rows_and_of_harm_and_of_nothing_else() -> None:
+    def broken(share: float, name: str = "maximum") -> Signal:
+        return replace(BROKEN_A, name=name, value=share)
+
+    guessed = replace(WORSE, name="estimated accuracy")
+    story = [
+        ([broken(0.06)], False),
+        ([broken(0.09)], False),
+        ([broken(0.12), DRIFT_A], True),
+        ([broken(0.12)], False),
+        ([broken(0.13), broken(0.01, "nulls")], True),
+        ([broken(0.13), guessed], True),
+        ([broken(0.13), guessed], False),
+        ([broken(0.13), WORSE], True),
+        ([broken(0.13), guessed, WORSE], False),
+    ]
+    one = Case.of(1, "data quality", [broken(0.06)], 0)
+    for window, (found, news) in enumerate(story, 1):
+        (after, _), *_ = plan([one], found, window).joining
+        assert (after.told != one.told) is news, f"window {window}"
+        one = after
+
+
 def test_drift_of_another_column_beside_broken_data_is_another_cause() -> None:
     drawn = plan([], [BROKEN_A, DRIFT_B], 0)
     assert sorted(kind for kind, _ in drawn.opening) == ["data quality", "drift"]

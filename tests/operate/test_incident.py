@@ -117,6 +117,65 @@ def test_a_new_category_is_broken_data() -> None:
     )
 
 
+def test_a_column_that_breaks_while_others_drift_is_told_of_at_once_and_by_itself() -> None:
+    case = Case()
+
+    def moved(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(pl.col("a") * 1_000)
+
+    def gone(rows: pl.DataFrame) -> pl.DataFrame:
+        return moved(rows).with_columns(pl.lit(None, dtype=pl.String).alias("kind"))
+
+    (drifting, broke) = (*case.see(lambda rows: moved(rows).with_columns(pl.lit("red").alias("kind"))), *case.see(gone))
+    assert {suspect.name for suspect in drifting.suspects} == {"a", "kind"}
+    assert (broke.kind, broke.severity) == ("data quality", "warning")
+    assert [suspect.name for suspect in broke.suspects] == ["kind"], "a moved by itself, and was told of"
+    both = Case().see(gone)
+    assert {one.kind: [suspect.name for suspect in one.suspects] for one in both} == {
+        "drift": ["a"], "data quality": ["kind"]
+    }  # fmt: skip
+
+
+def test_more_that_breaks_and_the_harm_it_does_are_told_by_the_same_incident() -> None:
+    case = Case()
+    (opened,) = case.see(lambda rows: rows.with_columns(pl.lit("mauve").alias("kind")))
+
+    def worse(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.with_columns(pl.lit("mauve").alias("kind"), pl.lit(None, dtype=pl.Float64).alias("a"))
+
+    assert case.see(worse) == case.see(worse) == ()
+    found = case.desk.port.get(opened.id)
+    assert [event.kind for event in found.events] == ["opened", "signal", "changed", "signal", "signal"]
+    assert [suspect.name for suspect in found.suspects] == ["a", "kind"]
+    assert "100.0% of a is missing" in found.summary
+    assert "Accuracy fell to" in found.summary
+    assert found.events[2].text == found.summary
+
+
+def test_harm_that_shows_later_is_told_and_what_broke_stays_suspected() -> None:
+    case = Case()
+    broken = Signal(
+        name="null share",
+        kind="data quality",
+        column="a",
+        value=0.4,
+        breached=True,
+        rows=400,
+        text="40% of a is missing",
+    )
+    worse = Signal(
+        name="accuracy", kind="performance", value=0.6, breached=True, rows=400, text="accuracy is 0.6, 0.8 is usual"
+    )
+    for window, alerts in enumerate(([broken], [broken], [worse], [broken, worse])):
+        case.desk.keep(case.desk.draw(window, alerts, lambda: None))
+    (found,) = (case.desk.port.get(one.id) for one in case.desk.open)
+    assert [event.kind for event in found.events] == ["opened", "signal", "signal", "changed", "signal", "signal"]
+    assert found.events[3].text == "Accuracy is 0.6, 0.8 is usual."
+    assert (found.kind, found.summary, [one.name for one in found.suspects]) == (
+        "data quality", "40% of a is missing.", ["a"]
+    )  # fmt: skip
+
+
 def test_where_it_is_worst_is_said() -> None:
     case = Case()
     other = pl.when(pl.col("y") == "yes").then(pl.lit("no")).otherwise(pl.lit("yes"))

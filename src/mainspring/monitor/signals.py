@@ -239,7 +239,8 @@ def judge_counted(
     found = [signal for column in report.columns for signal in _of_column(column)]
     if said is not None and baseline is not None:
         moved = drifts.compare(baseline.predictions, said, false_alarms=half, others=tests - outputs)
-        found += [signal for column in moved.columns for signal in _of_column(column)]
+        # an answer that the model never gave before tells of the model, not of data that broke
+        found += [replace(signal, kind="drift") for column in moved.columns for signal in _of_column(column)]
     if rules:
         level = half * SPENT / tests
         found += [_of_rule(rule, level) for rule in quality.compare(reference.rules, rules, contract, level=level)]

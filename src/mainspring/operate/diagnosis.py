@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import listed
 from mainspring.ledger.ports.incidents import Suspect
-from mainspring.operate.fold import BUDGET, OUTPUTS
+from mainspring.operate.fold import BUDGET, OUTPUTS, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,9 @@ def diagnose(kind: Kind, alerts: Sequence[Signal], evidence: Evidence) -> Diagno
     suspects = rank(alerts, evidence)
     changed = upstream(suspects, evidence)
     worst = _worst_slice(evidence) if kind == "performance" else ""
-    return Diagnosis(suspects=suspects, summary=_summary(kind, alerts, suspects, changed), slice=worst, changed=changed)
+    moved = [one.name for one in evidence.judgement.drift.columns if one.drifted and one.name in evidence.told]
+    summary = _summary(kind, alerts, suspects, changed, moved)
+    return Diagnosis(suspects=suspects, summary=summary, slice=worst, changed=changed)
 
 
 def plain(alerts: Sequence[Signal]) -> Diagnosis:
@@ -97,19 +99,26 @@ def plain(alerts: Sequence[Signal]) -> Diagnosis:
 def rank(alerts: Sequence[Signal], evidence: Evidence) -> tuple[Suspect, ...]:
     """The columns that changed, by how far each left its band times how much of the model rests on it.
 
+    Where *alerts* tell of broken data, what broke comes first, and what did not break or change with it is left out.
+
     Scores sum to one over all that changed; at most :data:`SUSPECTS` are named.
     """
-    broken = {alert.column: alert for alert in alerts if alert.kind == "data quality" and alert.column}
+    breaks = [alert for alert in alerts if alert.kind == "data quality" and alert.column]
+    broken = {alert.column: alert for alert in sorted(breaks, key=lambda one: one.value)}
+    about = columns_of(alerts)
     scores: dict[str, float] = {}
     texts: dict[str, str] = {}
     for column in evidence.judgement.drift.columns:
         if column.name not in broken and (not column.drifted or column.name in evidence.told):
             continue
+        if broken and column.name not in about:
+            continue  # it moved by itself, and has an incident of its own
         weight = evidence.importance.get(column.name, 0.0) + _UNUSED
-        scores[column.name] = max(_strength(column), 1e-6) * weight
-        texts[column.name] = _said(column, evidence, broken.get(column.name))
+        alert = broken.get(column.name)
+        scores[column.name] = max(_strength(column), min(alert.value, 1.0) if alert else 0.0, 1e-6) * weight
+        texts[column.name] = _said(column, evidence, alert)
     total = sum(scores.values())
-    order = sorted(scores, key=lambda name: -scores[name])[:SUSPECTS]
+    order = sorted(scores, key=lambda name: (name not in broken, -scores[name]))[:SUSPECTS]
     return tuple(Suspect(name=name, score=round(scores[name] / total, 3), text=texts[name]) for name in order)
 
 
@@ -248,8 +257,10 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if 1_000 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
-def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], changed: Sequence[str]) -> str:
-    """Two or three plain sentences."""
+def _summary(
+    kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], changed: Sequence[str], moved: Sequence[str]
+) -> str:
+    """Two or three plain sentences. *moved*: columns that look different, too, and of which another incident tells."""
     sentences = []
     measured = next(
         (
@@ -276,15 +287,22 @@ def _summary(kind: Kind, alerts: Sequence[Signal], suspects: Sequence[Suspect], 
         )
     elif kind == "performance":
         if measured is not None or not burning:
-            sentences.append(
-                "No column looks different: the relation between the columns and the target has changed itself."
-            )
+            sentences.append(_unmoved(moved))
     else:
         said = [alert.text for alert in alerts if alert.column in OUTPUTS]
         sentences.append(f"The model answers differently ({said[0]})." if said else "The data look different.")
     if changed:
         sentences.append(f"Upstream: {changed[0]}.")
     return " ".join(sentences)
+
+
+def _unmoved(told: Sequence[str]) -> str:
+    if told:
+        return (
+            f"No column looks different but those of other incidents ({listed(told, limit=3)}): they do harm by now, "
+            "or the relation between the columns and the target has changed itself."
+        )
+    return "No column looks different: the relation between the columns and the target has changed itself."
 
 
 def _performance_words(signal: Signal) -> str:

@@ -2,13 +2,16 @@
 
 Causes are told apart by when and where they begin:
 
-* Broken data of columns that break in the same window is one cause. What their distribution does afterwards is its
-  effect.
+* Broken data of columns that break in the same window is one cause. What their distribution does then is its effect.
+  A column that breaks is news beside an incident of drift, unless this began at most :data:`ONSET` windows ago and is
+  about nothing else: then the drift was the beginning of the break.
 * A column that begins to drift joins an incident that began at most :data:`ONSET` windows ago; later it is a new cause.
 * A model that does worse, or says other things than before, is an effect of what began at most :data:`ONSET` windows
   ago, or of data that broke at most :data:`HARM` windows ago and still is broken: labels come late, and of little harm
   one is sure only after several windows. Without such a beginning it is a cause of its own, a changed relation between
   columns and target.
+* People are told again of an incident in which data broke in a new way, in much more rows than they were told of, or
+  that has begun to do harm.
 * An incident is over when no alert of its own kind has come for :data:`QUIET` windows: a model that answers well
   again is mended, even if its columns still look different from before. What labels told only labels can end: where
   they come late, windows that were not measured yet do not count.
@@ -16,7 +19,7 @@ Causes are told apart by when and where they begin:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
@@ -28,6 +31,8 @@ Kind: TypeAlias = Literal["data quality", "drift", "performance", "service"]
 ONSET = 1
 HARM = 8
 QUIET = 2
+GROWN = 0.05
+"""Twice the share of broken rows that was told of is news, if it is so much more of all rows."""
 OUTPUTS = frozenset({"prediction", "score"})
 """The names under which a model's own answers are watched."""
 BUDGET = "budget of "
@@ -43,7 +48,8 @@ class Case:
     ``columns`` it is about; the windows in which it was ``opened`` and in which the ``last`` alert of its own kind
     came. ``unnamed``: one of these named no column. ``measured``: one was measured with labels, and since the last one
     ``quiet`` windows were measured. ``held``: whatever opened it also ends it, quiet windows do not. ``named``: its
-    alerts so far, by name; ``repeats``: so many windows told nothing but these.
+    alerts so far, by name; ``repeats``: so many windows told nothing but these. ``told``: how much there was of each
+    thing of which people were told.
     """
 
     id: int
@@ -58,6 +64,7 @@ class Case:
     held: bool = False
     named: frozenset[str] = frozenset()
     repeats: int = 0
+    told: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, number: int, kind: Kind, alerts: Sequence[Signal], window: int) -> Case:
@@ -83,13 +90,15 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int, *, measur
     """Fold the *alerts* of *window* into the open *cases*; *measured*: its labels were there, and were not before."""
     groups: dict[int, tuple[Case, list[Signal]]] = {case.id: (case, []) for case in cases}
     fresh: dict[Kind, list[Signal]] = {}
-    broken = {alert.column for alert in alerts if alert.kind == "data quality"}
+    breaks = [alert for alert in alerts if alert.kind == "data quality"]
+    broken = frozenset(alert.column for alert in breaks if alert.column is not None)
+    homes = {alert.column: _home_of_column(cases, alert, window, broken) for alert in breaks}
     effects: list[Signal] = []
     for alert in alerts:
         if _is_effect(alert):
             effects.append(alert)
             continue
-        home = _home_of_column(cases, alert, window)
+        home = _home_of_column(cases, alert, window, broken) or homes.get(alert.column)
         if home is not None:
             groups[home.id][1].append(alert)
         elif alert.kind == "drift" and alert.column in broken:
@@ -131,13 +140,15 @@ def _is_effect(alert: Signal) -> bool:
     return alert.kind == "performance" or alert.column in OUTPUTS
 
 
-def _home_of_column(cases: Sequence[Case], alert: Signal, window: int) -> Case | None:
+def _home_of_column(cases: Sequence[Case], alert: Signal, window: int, broken: frozenset[str]) -> Case | None:
     """The open incident that is about this alert's column already, or began with others of its kind just now."""
     for case in cases:
         if alert.column is None or alert.column not in case.columns:
             continue
-        # a column that breaks is news, also where its distribution has long been another
-        if alert.kind != "data quality" or case.kind == "data quality" or window - case.opened <= ONSET:
+        if alert.kind != "data quality" or case.kind == "data quality":
+            return case
+        # a column that breaks is news, also where its distribution has long been another, or others moved with it
+        if window - case.opened <= ONSET and case.columns - OUTPUTS <= broken:
             return case
     if alert.kind == "service":
         return next((case for case in cases if case.kind == "service"), None)
@@ -164,7 +175,10 @@ def _place_effects(
     fresh: dict[Kind, list[Signal]],
     window: int,
 ) -> None:
-    """Give effects to what began now, else to an incident that has had them, else to a young one, else to a new one."""
+    """Give effects to what began now, else to an incident that has had them, else to a likely cause, else to a new one.
+
+    Harm comes from data that are broken sooner than from what merely began to drift.
+    """
     if not effects:
         return
     cases = [case for case, _ in groups.values()]
@@ -179,33 +193,34 @@ def _place_effects(
         fresh["performance" if worse else "drift"] = fresh.pop("drift") + effects
     elif had and (not worse or had[0].kind == "performance"):
         groups[had[0].id][1].extend(effects)
-    elif (cause := _young(cases, kinds, window) or _lasting(groups, window)) is not None:
+    elif (cause := _lasting(groups, window) or _young(cases, kinds, window)) is not None:
         groups[cause.id][1].extend(effects)
     else:
         fresh["performance" if worse else "drift"] = effects
 
 
 def _lasting(groups: dict[int, tuple[Case, list[Signal]]], window: int) -> Case | None:
-    """The incident about data that broke not long ago and is broken now."""
-    return next(
-        (
-            case
-            for case, found in groups.values()
-            if case.kind == "data quality"
-            and window - case.opened <= HARM
-            and (window - case.last <= ONSET or any(alert.kind == "data quality" for alert in found))
-        ),
-        None,
-    )
+    """The latest incident about data that broke not long ago and is broken now."""
+    broken = [
+        case
+        for case, found in groups.values()
+        if case.kind == "data quality"
+        and window - case.opened <= HARM
+        and (window - case.last <= ONSET or any(alert.kind == "data quality" for alert in found))
+    ]
+    return max(broken, key=lambda case: case.opened, default=None)
 
 
 def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, bool]:
     """The *case* with what was *found* of it, and whether that keeps it open."""
-    kind = case.kind
-    if kind == "drift" and any(alert.kind == "performance" for alert in found):
+    kind, kinds = case.kind, {alert.kind for alert in found}
+    if kind in ("drift", "performance") and "data quality" in kinds:
+        kind = "data quality"
+    elif kind == "drift" and "performance" in kinds:
         kind = "performance"
     own = [alert for alert in found if alert.kind == kind]
     names = frozenset(map(name_of, found))
+    news = {name: much for name, much in _news_of(found).items() if _is_news(case.told.get(name), much)}
     joined = replace(
         case,
         named=case.named | names,
@@ -215,6 +230,7 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, b
         alerts=case.alerts + len(found),
         unnamed=case.unnamed or any(alert.column is None for alert in own),
         measured=case.measured or any(alert.kind == "performance" and not _is_estimate(alert) for alert in own),
+        told={**case.told, **news},
     )
     return (replace(joined, last=max(window, case.last), quiet=0) if own else joined), bool(own)
 
@@ -222,6 +238,17 @@ def _joined(case: Case, found: tuple[Signal, ...], window: int) -> tuple[Case, b
 def name_of(alert: Signal) -> str:
     """Under which name a case remembers that it was told of *alert*."""
     return f"{alert.name}:{alert.column or ''}"
+
+
+def _news_of(alerts: Sequence[Signal]) -> dict[str, float]:
+    """What people are to be told, by name, with how much there is of it: broken data and harm, which may be guessed."""
+    found = {name_of(alert): alert.value for alert in alerts if alert.kind == "data quality"}
+    harm = [0.5 if _is_estimate(alert) else 1.0 for alert in alerts if alert.kind == "performance"]
+    return {**found, "harm": max(harm)} if harm else found
+
+
+def _is_news(told: float | None, much: float) -> bool:
+    return told is None or (much >= 2 * told and much - told >= GROWN)
 
 
 def _is_estimate(alert: Signal) -> bool:

@@ -73,19 +73,23 @@ class Desk:
         drawn = plan(self.open, alerts, window, measured=measured)
         over = {case.id for case in drawn.closing}
         cases = {**self._cases, **{case.id: case for case, _ in drawn.joining}}
-        # what began too long ago to be of one cause with what begins now
+        # what began too long ago to be of one cause with what begins now, or broke and is told by its own incident
         told = frozenset(
             column
             for case in cases.values()
-            if case.id not in over and window - case.opened > ONSET
+            if case.id not in over and (window - case.opened > ONSET or case.kind == "data quality")
             for column in case.columns
         )
+        told |= {column for kind, found in drawn.opening if kind == "data quality" for column in columns_of(found)}
         joining = []
         for case, found in drawn.joining:
-            # what was drift only has begun to hurt: tell it again
-            again = case.kind != self._cases[case.id].kind
-            joining.append((case, found, _explained(case.kind, found, evidence, frozenset()) if again else None))
-        opening = [(kind, found, _explained(kind, found, evidence, told)) for kind, found in drawn.opening]
+            # of harm alone there is nothing to say about which data broke
+            again = _is_other(self._cases[case.id], case) and _is_about(case.kind, found)
+            known = told - case.columns
+            joining.append((case, found, _explained(case.kind, found, evidence, known) if again else None))
+        opening = [
+            (kind, found, _explained(kind, found, evidence, told - columns_of(found))) for kind, found in drawn.opening
+        ]
         return Draft(window, tuple(opening), tuple(joining), drawn.closing, drawn.waiting)
 
     def keep(self, draft: Draft, *, where: str = "") -> tuple[Incident, ...]:
@@ -142,6 +146,7 @@ class Desk:
         return made
 
     def _join(self, case: Case, found: tuple[Signal, ...], told: Diagnosis | None, where: str) -> None:
+        news = _is_other(self._cases[case.id], case)
         named, self._cases[case.id] = self._cases[case.id].named, case
         details: dict[str, Any] = {"alerts": case.alerts, "columns": sorted(case.columns)}
         if told is not None:
@@ -159,8 +164,11 @@ class Desk:
         # once only: a person may find it less grave
         if any(one.severity == "critical" for one in found if name_of(one) not in named):
             self.port.update(case.id, severity="critical", at=self._clock.now())
+        if news:
+            summary = plain(found).summary if told is None else told.summary
+            self.port.append(case.id, kind="changed", text=summary, at=self._clock.now())
         # of what lasts ever fewer windows are told: the 1st, 2nd, 4th, 8th …
-        if told is not None or not case.repeats & (case.repeats - 1):
+        if news or not case.repeats & (case.repeats - 1):
             self._signals(case.id, found, where)
 
     def _signals(self, number: int, found: tuple[Signal, ...], where: str) -> None:
@@ -172,6 +180,15 @@ class Desk:
 
 def _gravest(kind: Kind, found: Sequence[Signal]) -> Severity:
     return max((one.severity or usual_severity(kind) for one in found), key=SEVERITIES.index)
+
+
+def _is_other(before: Case, after: Case) -> bool:
+    """Whether people are to be told again of an incident that has become another."""
+    return before.kind != after.kind or before.told != after.told
+
+
+def _is_about(kind: Kind, found: Sequence[Signal]) -> bool:
+    return kind != "data quality" or any(alert.kind == kind and alert.column is not None for alert in found)
 
 
 def _explained(

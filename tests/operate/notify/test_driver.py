@@ -95,6 +95,9 @@ def test_what_is_told_of_an_incident_from_its_beginning_to_its_end(workspace: Wo
     assert tick(workspace, CONTRACT, "shop").noticed == 0
     incidents.append(number, kind="action", text="retrain: version 2 went live", data={"action": "retrain"})
     incidents.update(number, severity="critical")
+    incidents.append(number, kind="changed", text="It is critical now, and that is told with it.")
+    tick(workspace, CONTRACT, "shop")
+    incidents.append(number, kind="changed", text="40% of income is missing, too.")
     tick(workspace, CONTRACT, "shop")
     incidents.close(number, text="quiet again")
     brief = opened(workspace)
@@ -106,12 +109,13 @@ def test_what_is_told_of_an_incident_from_its_beginning_to_its_end(workspace: Wo
             "incident.opened",
             "incident.acted",
             "incident.raised",
+            "incident.changed",
             "incident.closed",
             "incident.opened",
             "incident.closed",
         ]
     )
-    assert len({got.headers["webhook-id"] for got in receiver.got}) == 6
+    assert len({got.headers["webhook-id"] for got in receiver.got}) == 7
 
 
 def test_what_is_light_or_muted_is_not_told_and_what_becomes_grave_is(
@@ -132,25 +136,27 @@ def test_what_begins_or_becomes_graver_while_muted_is_told_once_when_the_mute_is
     workspace: Workspace, receiver: Receiver, clock: SimulatedClock
 ) -> None:
     incidents = workspace.ledger.incidents
-    known = opened(workspace)
+    known, other = opened(workspace), opened(workspace)
     tick(workspace, CONTRACT, "shop")
     begun, over = opened(workspace), opened(workspace)
-    for number in (known, begun, over):
+    for number in (known, other, begun, over):
         incidents.mute(number, clock.now() + timedelta(hours=1))
     assert tick(workspace, CONTRACT, "shop").noticed == 0
     incidents.update(known, severity="critical")
+    incidents.append(known, kind="changed", text="It has become critical.")
     incidents.update(begun, severity="critical")
+    incidents.append(other, kind="changed", text="40% of income is missing, too.")
     assert tick(workspace, CONTRACT, "shop").noticed == 0
     incidents.close(over)
     clock.advance(timedelta(hours=2))
-    assert tick(workspace, CONTRACT, "shop").noticed == 3
+    assert tick(workspace, CONTRACT, "shop").noticed == 4
     assert tick(workspace, CONTRACT, "shop").noticed == 0
-    news = [msgspec.json.decode(got.body) for got in receiver.got[1:]]
+    news = [msgspec.json.decode(got.body) for got in receiver.got[2:]]
     assert {(each["type"], each["data"]["incident"]["id"]) for each in news} == {
-        ("incident.raised", known), ("incident.opened", begun), ("incident.closed", over)
+        ("incident.raised", known), ("incident.changed", other), ("incident.opened", begun), ("incident.closed", over)
     }  # fmt: skip
     assert [each["data"]["incident"]["severity"] for each in news if each["type"] != "incident.closed"] == [
-        "critical", "critical"
+        "critical", "warning", "critical"
     ]  # fmt: skip
     assert "It was muted, and is still open. Accuracy fell to 0.7." in {each["data"]["text"] for each in news}
 

@@ -41,7 +41,7 @@ class Suspect:
 class IncidentEvent:
     """One entry of the timeline.
 
-    ``kind``: opened, signal, action, note, acknowledged, muted, closed …; ``data``: plain JSON values.
+    ``kind``: opened, signal, changed, action, note, acknowledged, muted, closed …; ``data``: plain JSON values.
     """
 
     time: datetime

@@ -2,8 +2,9 @@
 
 Nobody who opens or closes an incident has to think of it: the timelines are read, and the ledger remembers how far
 (kind ``notify``, key the model: ``newest``, the highest number met, and for each open incident how many events were
-read and how grave it was). What is told: that an incident was opened, became graver, was acted upon, was closed. What
-began or became graver while the incident was muted is told once when the mute is over, if it is still open.
+read and how grave it was). What is told: that an incident was opened, became graver, became another one (more broke, or
+harm came of it), was acted upon, was closed. What began, became graver or another while the incident was muted is told
+once when the mute is over, if it is still open.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 KIND = "notify"
 PAGE = 50
+_NEWS = ("opened", "raised", "changed")
+"""What may not be lost by a mute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +110,12 @@ def _heard(
     """The number, the kind and the text of every event that is to be told now; and what is owed until the mute ends."""
     news, owed = list(_told(incident, before)), before.owed
     if incident.muted_until is not None and incident.muted_until > now:
-        grave = [(number, word) for number, word, _ in news if word in ("opened", "raised")]
+        grave = [(number, word) for number, word, _ in news if word in _NEWS]
         return [], owed or (grave[0] if grave else None)
     if owed is not None and incident.status == "open":
         number, word = owed
         said = f"It was muted, and is still open. {incident.summary}"
-        news = [(number, word, said), *(each for each in news if each[1] != "raised")]
+        news = [(number, word, said), *(each for each in news if each[1] not in ("raised", "changed"))]
     heard = SEVERITIES.index(incident.severity) >= SEVERITIES.index(notify.severity)
     return news if heard else [], None
 
@@ -124,14 +127,14 @@ def _told(incident: Incident, before: Read) -> Iterator[tuple[int, str, str]]:
         yield before.events, "raised", f"It is {incident.severity} now. {incident.summary}"
     for number, event in enumerate(incident.events, before.events):
         word = _word(event)
-        if word:
+        if word and not (graver and word == "changed"):  # what it has become was told with that
             yield number, word, event.text or incident.summary
 
 
 def _word(event: IncidentEvent) -> str:
     if event.kind == "action":
         return "" if event.data.get("action") == "hold" else "acted"
-    return event.kind if event.kind in ("opened", "closed") else ""
+    return event.kind if event.kind in ("opened", "changed", "closed") else ""
 
 
 def _delivery(incident: Incident, number: int, word: str, text: str, url: str, now: datetime) -> Delivery:
