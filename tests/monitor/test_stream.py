@@ -15,14 +15,16 @@ LOSSES = st.lists(st.floats(0, 10), max_size=50)
 @given(LOSSES, LOSSES)
 def test_updating_agrees_with_one_row_at_a_time(first: list[float], second: list[float]) -> None:
     stream = LossStream(mean=2.0, deviation=1.5, quiet_rows=1e5)
-    level, peaks = 0.0, []
+    level, peaks, raised = 0.0, [], False
     for part in (first, second):
         stream = stream.update(np.array(part))
-        peak = level
+        # after an alarm it begins again at half the threshold
+        peak = level = min(level, stream.threshold / 2) if raised else level
         for place, loss in enumerate(part):
             level = max(0.0, level + (loss - 2.0) / 1.5 - RISE / 2)
             peak = level if place == 0 else max(peak, level)
         peaks.append(peak)
+        raised = peak > stream.threshold
         assert stream.level == pytest.approx(level, abs=1e-9)
         assert stream.peak == pytest.approx(peak, abs=1e-9)
     assert stream.rows == len(first) + len(second)
@@ -52,7 +54,12 @@ def test_a_rise_that_lasts_is_found_and_can_be_dealt_with() -> None:
     while not stream.raised:
         stream, windows = stream.update((draw.random(200) < 0.2).astype(np.float64)), windows + 1
     assert windows <= 3
-    assert not stream.restarted().update(np.zeros(10)).raised
+    for _ in range(20):
+        stream = stream.update((draw.random(200) < 0.9).astype(np.float64))
+        assert stream.raised, "what lasts stays an alarm"
+    for _ in range(10):
+        stream = stream.update((draw.random(200) < 0.1).astype(np.float64))
+        assert not stream.raised, "what is over is none, however bad it was"
 
 
 def test_nothing_to_go_by_raises_nothing() -> None:

@@ -5,6 +5,11 @@ much each row's loss exceeds what it was on the reference, less an allowance, an
 falls below zero. A rise too small for any single window adds up over several. The alarm threshold follows from the
 number of rows between two false alarms by D. Siegmund's approximation (*Sequential Analysis*, 1985).
 
+After an alarm the sum begins again at half the threshold (J. M. Lucas and R. B. Crosier, "Fast initial response for
+CUSUM quality-control schemes", Technometrics 24, 1982): what lasts raises it again soon, and what is over is forgotten
+within few rows, however bad it was. Else a model that is well again would be suspected for ten times as long as it was
+not.
+
 Concept drift cannot be seen without labels; this is where it is seen.
 """
 
@@ -57,14 +62,11 @@ class LossStream:
         if not len(known) or not self.deviation > 0:
             return replace(self, peak=self.level, rows=self.rows + len(known))
         steps = (known - self.mean) / self.deviation - RISE / 2
-        walk = np.concatenate(([self.level], self.level + np.cumsum(steps)))
+        begin = min(self.level, self.threshold / 2) if self.raised else self.level
+        walk = np.concatenate(([begin], begin + np.cumsum(steps)))
         # the sum that restarts at zero is the walk less its lowest point so far, where that is below zero
         sums = walk - np.minimum(np.minimum.accumulate(walk), 0.0)
         return replace(self, level=float(sums[-1]), peak=float(sums[1:].max()), rows=self.rows + len(known))
-
-    def restarted(self) -> LossStream:
-        """The state after something was done about an alarm."""
-        return replace(self, level=0.0, peak=0.0, rows=0)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""

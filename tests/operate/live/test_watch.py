@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 import pytest
 
+from mainspring.monitor.stream import LossStream
 from mainspring.operate import budget
 from mainspring.operate.live import document
+from mainspring.registry import Registry
 from tests.operate.live.bench import HOUR, NOON, ROWS, Bench, world
 
 if TYPE_CHECKING:
@@ -94,6 +96,43 @@ def test_a_turned_relation_is_seen_when_the_labels_come_and_not_told_twice(bench
     assert len(events) == 2
     assert events[1].startswith("2026-03-02 16:00 (late): ")
     assert bench.watch().again == ()
+
+
+def test_a_model_that_is_well_again_is_not_suspected_for_what_was(bench: Bench) -> None:
+    bench.hours(2)
+    for place in range(3):
+        rows = world(ROWS, seed=300 + place, turned=True)
+        bench.label(bench.serve(rows), rows)
+    (opened,) = bench.watch().opened
+    bench.hours(2, seed=500)
+    found = bench.watch()
+    assert [one.alerts for one in found.judged] == [(), ()]
+    assert found.incidents == ()
+    assert bench.workspace.ledger.incidents.get(opened.id).status == "closed"
+
+
+def test_a_new_champion_begins_with_a_clean_record_and_keeps_it_when_old_labels_come(bench: Bench) -> None:
+    bench.hours(1)
+    kept = []
+    for place in range(2):
+        rows = world(ROWS, seed=300 + place, turned=True)
+        kept.append((bench.serve(rows), rows))
+    bench.label(*kept[0])
+    bench.watch()
+
+    def stream() -> tuple[int, bool]:
+        memory = document.remembered(bench.workspace.ledger.states, "world")
+        return memory.streaming, LossStream.from_dict(memory.stream or {}).raised
+
+    assert stream() == (1, True)
+    bench.release(rounds=41)
+    Registry(bench.workspace).promote("world", 2)
+    bench.hours(1, seed=500)
+    assert bench.watch().judged[-1].alerts == ()
+    assert stream() == (2, False)
+    bench.label(*kept[1])
+    assert [one.version for one in bench.watch().again] == [1]
+    assert stream() == (2, False)
 
 
 def test_rows_that_reach_the_log_late_are_counted_into_the_window_of_their_time(bench: Bench) -> None:

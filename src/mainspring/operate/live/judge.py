@@ -150,8 +150,7 @@ class Judge:
                 *memory.asking, Asking(number=memory.asked + 1, index=index, version=champion.version, triggers=asked)
             )[-ASKING:],
         )  # fmt: skip
-        if stream is not None:
-            after = replace(after, stream=stream.as_dict(), streaming=champion.version)
+        after = self._streaming(after, champion.version, stream)
         if not champion.own and champion.baseline is not None:
             said = Reference.fit(said_in(clean(gathered.answers), champion.baseline))
             after = replace(after, answers=said.as_dict(), answering=champion.version)
@@ -228,8 +227,7 @@ class Judge:
         if asked:
             made = Asking(number=memory.asked + 1, index=memory.index, version=champion.version, triggers=asked)
             after = replace(after, asked=made.number, asking=(*memory.asking, made)[-ASKING:])
-        if stream is not None:
-            after = replace(after, stream=stream.as_dict(), streaming=champion.version)
+        after = self._streaming(after, champion.version, stream)
         return self._commit(
             after,
             judged,
@@ -351,6 +349,13 @@ class Judge:
             rows = rows.join(answers.select("id", "label"), on="id", how="left", maintain_order="left")
         looked = _Looked(champion, found, rows, *told(rows), labelled)
         return looked, found.stream if enters else None
+
+    def _streaming(self, memory: Memory, version: int, stream: LossStream | None) -> Memory:
+        """The memory with the loss *stream* of *version*: late labels of one before do not displace the champion's."""
+        now = self._champions.now
+        if stream is None or (version != now and memory.streaming == now):
+            return memory
+        return replace(memory, stream=stream.as_dict(), streaming=version)
 
     def _ripe(self, memory: Memory, window: LiveWindow, labelled: int, answers: int) -> bool:
         """Whether the labels of *window* are there, as far as they will come."""
