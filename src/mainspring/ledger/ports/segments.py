@@ -40,9 +40,9 @@ class Segments(Protocol):
     def add(self, *segments: Segment) -> tuple[Segment, ...]:
         """Add them all in one transaction; their ids are not looked at. Gives them, in order, with the ids they have.
 
-        One that was added before, by name, stays as it was, also where it has been replaced or deleted since: rows
-        that were taken in once are never taken in again. Raises InputError for one of that name with other rows or
-        times, for then rows would be lost, and for one that ends before it starts or has no rows.
+        One that was added before, by name, stays as it was, for at least a day also where it has been replaced or
+        deleted since: rows that were taken in once are not taken in again. Raises InputError for one of that name with
+        other rows or times, for then rows would be lost, and for one that ends before it starts or has no rows.
         """
         ...
 

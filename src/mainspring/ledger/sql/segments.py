@@ -1,7 +1,8 @@
-"""Segments of the prediction log over SQL. One that is gone keeps its row, so that its rows are never added again."""
+"""Segments of the prediction log over SQL. One that is gone keeps its row for a day, so that nobody adds it again."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
 from mainspring.core.errors import InputError, Refused, listed, quote
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 _SELECT = "SELECT id, model, kind, source, sequence, rows, first_row, last_row, digest, bytes, gone FROM segments"
 _GONE = 10
 """The place in a row of the time when the segment was replaced or deleted."""
+_KNOWN = timedelta(days=1)
+"""So long the name of a segment that is gone is known. Who adds segments remembers itself how far it was, and each
+adds many a day: kept for ever, their rows would outgrow all else that there is."""
 
 
 class SqlSegments:
@@ -181,6 +185,10 @@ def _bury(connection: Connection, ids: Sequence[int], at: datetime) -> None:
     now = to_micros(at)
     for each in ids:
         connection.exec_driver_sql("UPDATE segments SET gone = ? WHERE id = ?", (now, each))
+    # the last one stays: its id must not be given to another
+    connection.exec_driver_sql(
+        "DELETE FROM segments WHERE gone < ? AND id < (SELECT max(id) FROM segments)", (to_micros(at - _KNOWN),)
+    )
 
 
 def _segment(row: Sequence[Any]) -> Segment:
