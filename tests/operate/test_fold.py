@@ -112,6 +112,19 @@ def test_people_are_told_again_of_new_breaks_of_far_more_rows_and_of_harm_and_of
         one = after
 
 
+def test_a_budget_that_has_long_burnt_hides_no_model_that_does_worse() -> None:
+    burning = replace(WORSE, name=f"{BUDGET}equal_opportunity_difference at most 0.1")
+    old = Case.of(1, "performance", [burning], 0)
+    drawn = plan([old], [burning, WORSE], 5)
+    assert drawn.opening == (("performance", (WORSE,)),)
+    assert [(one.id, found) for one, found in drawn.joining] == [(1, (burning,))]
+    assert plan([old], [DRIFT_A], 1).opening == (("drift", (DRIFT_A,)),), "nor does it gather what drifts"
+    assert plan([], [burning, WORSE], 5).opening == (("performance", (WORSE, burning)),)
+    both = Case.of(1, "performance", [WORSE], 0)
+    (joined,) = plan([both], [burning, WORSE], 5).joining
+    assert joined[1] == (WORSE, burning)
+
+
 def test_drift_of_another_column_beside_broken_data_is_another_cause() -> None:
     drawn = plan([], [BROKEN_A, DRIFT_B], 0)
     assert sorted(kind for kind, _ in drawn.opening) == ["data quality", "drift"]

@@ -10,6 +10,8 @@ Causes are told apart by when and where they begin:
   ago, or of data that broke at most :data:`HARM` windows ago and still is broken: labels come late, and of little harm
   one is sure only after several windows. Without such a beginning it is a cause of its own, a changed relation between
   columns and target.
+* An error budget that burns tells of what has long been so, often from the first day on. It is told with what hurts,
+  but a model that does worse than before is not told as part of it.
 * People are told again of an incident in which data broke in a new way, in much more rows than they were told of, or
   that has begun to do harm.
 * An incident is over when no alert of its own kind has come for :data:`QUIET` windows: a model that answers well
@@ -37,6 +39,8 @@ OUTPUTS = frozenset({"prediction", "score"})
 """The names under which a model's own answers are watched."""
 BUDGET = "budget of "
 """What tells of a requirement's error budget is named so."""
+_HARM = "harm"
+_HURTING: tuple[Kind, ...] = ("performance", "data quality")
 _ESTIMATED = "estimated "
 """What was not measured with labels is named so."""
 
@@ -94,9 +98,10 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int, *, measur
     broken = frozenset(alert.column for alert in breaks if alert.column is not None)
     homes = {alert.column: _home_of_column(cases, alert, window, broken) for alert in breaks}
     effects: list[Signal] = []
+    burning: list[Signal] = []
     for alert in alerts:
         if _is_effect(alert):
-            effects.append(alert)
+            (burning if _is_burning(alert) else effects).append(alert)
             continue
         home = _home_of_column(cases, alert, window, broken) or homes.get(alert.column)
         if home is not None:
@@ -105,9 +110,11 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int, *, measur
             fresh.setdefault("data quality", []).append(alert)
         else:
             fresh.setdefault(alert.kind, []).append(alert)
-    if "drift" in fresh and (young := _young(cases, ("drift", "performance"), window)) is not None:
+    acute = [case for case in cases if not _is_chronic(case)]
+    if "drift" in fresh and (young := _young(acute, ("drift", "performance"), window)) is not None:
         groups[young.id][1].extend(fresh.pop("drift"))
     _place_effects(effects, groups, fresh, window)
+    _place_burning(burning, groups, fresh, window)
     after = [(_after(case, tuple(found), window, measured=measured), tuple(found)) for case, found in groups.values()]
     going = [(case, found) for case, found in after if not _is_over(case, window)]
     left = {case.id for case, _ in going}
@@ -183,7 +190,7 @@ def _place_effects(
         return
     cases = [case for case, _ in groups.values()]
     kinds: tuple[Kind, ...] = ("data quality", "drift", "performance")
-    had = [case for case in cases if case.kind == "performance"]
+    had = [case for case in cases if case.kind == "performance" and not _is_chronic(case)]
     had += [case for case in cases if case.columns & OUTPUTS and case.kind != "performance"]
     worse = any(effect.kind == "performance" for effect in effects)
     if "data quality" in fresh:
@@ -197,6 +204,30 @@ def _place_effects(
         groups[cause.id][1].extend(effects)
     else:
         fresh["performance" if worse else "drift"] = effects
+
+
+def _place_burning(
+    burning: list[Signal],
+    groups: dict[int, tuple[Case, list[Signal]]],
+    fresh: dict[Kind, list[Signal]],
+    window: int,
+) -> None:
+    """Give budgets that burn to the incident that told of them, else to what hurts or may do so, else to a new one."""
+    if not burning:
+        return
+    cases = [case for case, _ in groups.values()]
+    names = frozenset(map(name_of, burning))
+    home = next((case for case in cases if case.kind != "drift" and names & case.named), None)
+    home = home or next((case for case in cases if case.kind == "performance"), None)
+    begun = next((fresh[kind] for kind in _HURTING if kind in fresh), None)
+    if home is not None:
+        groups[home.id][1].extend(burning)
+    elif begun is not None:
+        begun.extend(burning)
+    elif (cause := _lasting(groups, window) or _young(cases, ("drift",), window)) is not None:
+        groups[cause.id][1].extend(burning)
+    else:
+        fresh["performance"] = burning
 
 
 def _lasting(groups: dict[int, tuple[Case, list[Signal]]], window: int) -> Case | None:
@@ -243,12 +274,22 @@ def name_of(alert: Signal) -> str:
 def _news_of(alerts: Sequence[Signal]) -> dict[str, float]:
     """What people are to be told, by name, with how much there is of it: broken data and harm, which may be guessed."""
     found = {name_of(alert): alert.value for alert in alerts if alert.kind == "data quality"}
-    harm = [0.5 if _is_estimate(alert) else 1.0 for alert in alerts if alert.kind == "performance"]
-    return {**found, "harm": max(harm)} if harm else found
+    found |= {name_of(alert): 1.0 for alert in alerts if _is_burning(alert)}
+    worse = [alert for alert in alerts if alert.kind == "performance" and not _is_burning(alert)]
+    return {**found, _HARM: max(0.5 if _is_estimate(alert) else 1.0 for alert in worse)} if worse else found
 
 
 def _is_news(told: float | None, much: float) -> bool:
     return told is None or (much >= 2 * told and much - told >= GROWN)
+
+
+def _is_burning(alert: Signal) -> bool:
+    return alert.kind == "performance" and alert.name.startswith(BUDGET)
+
+
+def _is_chronic(case: Case) -> bool:
+    """Whether nothing but burning budgets made it an incident of performance."""
+    return case.kind == "performance" and bool(case.told) and _HARM not in case.told
 
 
 def _is_estimate(alert: Signal) -> bool:
