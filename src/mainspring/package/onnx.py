@@ -72,8 +72,10 @@ def _sklearn(estimator: Any, width: int) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
+    from mainspring.package import trees
+
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
-    return to_onnx(estimator, initial_types=[(INPUT, FloatTensorType([None, width]))], options=options)
+    return trees.dense(to_onnx(estimator, initial_types=[(INPUT, FloatTensorType([None, width]))], options=options))
 
 
 def runtime() -> Any:
@@ -91,7 +93,9 @@ def session(graph: bytes, *, threads: int = 1) -> InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    loaded = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    loaded._model_bytes = None  # noqa: SLF001  # kept to begin again with another provider, and there is none
+    return loaded
 
 
 def answer_name(loaded: InferenceSession) -> str:

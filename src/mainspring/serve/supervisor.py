@@ -18,7 +18,7 @@ import msgspec
 
 from mainspring.core.errors import InputError, MainspringError
 from mainspring.serve import journal as journals
-from mainspring.serve import meter, wire
+from mainspring.serve import memory, meter, wire
 from mainspring.serve.crew import Crew, Member
 from mainspring.serve.follower import Change, Follower
 from mainspring.serve.journal import journal
@@ -108,6 +108,7 @@ class Supervisor:
         self._plan, self._whole = plan, time.monotonic()
         journal().info("serving", address=self.address, version=plan.champion.version, workers=self._crew.pids)
         self._note()
+        memory.give_back()
 
     def _start_helpers(self) -> None:
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
@@ -213,6 +214,7 @@ class Supervisor:
             "swapped", **_facts(plan), before=None if before is None else before.champion.version, seconds=took
         )
         self._note()
+        memory.give_back()
 
     def _overdue(self) -> None:
         """A plan takes too long: what is new in it is taken back, and where nothing is, who is late is replaced."""

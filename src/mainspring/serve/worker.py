@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mainspring.serve import journal as journals
-from mainspring.serve import wire
+from mainspring.serve import memory, wire
 from mainspring.serve.app import App
 from mainspring.serve.protocol import Http
 from mainspring.serve.served import Served, Unfit
@@ -80,7 +80,7 @@ class Worker:
         await self._first
         if self._server.should_exit:
             return
-        _settle_memory()
+        memory.settle()
         ticking = loop.create_task(self._tick())
         try:
             await self._server.serve(sockets=[self._socket])
@@ -178,6 +178,7 @@ class Worker:
         if not self._first.done():
             self._first.set_result(None)
         self._say(wire.Done(plan.number))
+        self._loop.run_in_executor(None, memory.give_back)
 
     def _say(self, message: Any) -> None:
         with self._said, contextlib.suppress(OSError):
@@ -216,13 +217,6 @@ def _load_libraries() -> None:
         onnx.runtime()
 
 
-def _settle_memory() -> None:
-    """What was made until now stays: the collector of cycles, which `main` has put off, need not look at it."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
-    gc.enable()
-
-
 def _socket_of(hello: wire.Hello) -> socket.socket:
     if hello.socket is not None:
         return socket.socket(fileno=hello.socket)
@@ -243,7 +237,7 @@ def _lines() -> Iterator[bytes]:
 def main() -> None:
     """Take the first line of standard input for what this worker is, and answer."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor hears it too, and says when to end
-    gc.disable()  # importing makes hardly any garbage
+    gc.disable()  # importing makes hardly any garbage; `memory.settle` goes on
     lines = _lines()
     hello = wire.told(next(lines, b""))
     if not isinstance(hello, wire.Hello):
