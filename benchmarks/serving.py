@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import http.client
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,8 +102,14 @@ def workspace(folder: Path, kinds: list[str]) -> Path:
 def running(
     command: list[str], ready: Callable[[], bool], *, patience: float = 120.0
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The *command* until the block ends; the block begins when it is *ready*."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    """The *command* until the block ends; the block begins when it is *ready*.
+
+    Python may keep its bytecode, as it does of what is installed: a checkout would else be compiled at every start.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True, env=environment
+    )
     try:
         until = time.monotonic() + patience
         while not ready():
@@ -130,14 +138,17 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def ask(url: str, body: bytes) -> bytes | None:
-    """One request; None where nobody answers with success."""
-    import httpx
-
+    """One request; None where nobody answers with success. It costs little: a start is awaited by asking again."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=10)
     try:
-        reply = httpx.post(url, content=body, headers=HEADERS, timeout=10)
-    except httpx.HTTPError:
+        connection.request("POST", address.path, body, HEADERS)
+        reply = connection.getresponse()
+        return reply.read() if reply.status == 200 else None
+    except (OSError, http.client.HTTPException):
         return None
-    return reply.content if reply.status_code == 200 else None
+    finally:
+        connection.close()
 
 
 def ours(root: Path, kind: str, port: int, *options: str) -> list[str]:
