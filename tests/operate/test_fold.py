@@ -120,9 +120,13 @@ def test_a_budget_that_has_long_burnt_hides_no_model_that_does_worse() -> None:
     assert [(one.id, found) for one, found in drawn.joining] == [(1, (burning,))]
     assert plan([old], [DRIFT_A], 1).opening == (("drift", (DRIFT_A,)),), "nor does it gather what drifts"
     assert plan([], [burning, WORSE], 5).opening == (("performance", (WORSE, burning)),)
-    both = Case.of(1, "performance", [WORSE], 0)
+    both = Case.of(2, "performance", [WORSE], 4)
     (joined,) = plan([both], [burning, WORSE], 5).joining
     assert joined[1] == (WORSE, burning)
+    other = replace(burning, name=f"{BUDGET}roc_auc at least 0.7")
+    joined_by = {one.id: found for one, found in plan([old, both], [burning, other], 5).joining}
+    assert joined_by == {1: (burning, other)}, "what burns together is told together"
+    assert plan([old, both], [other], 5).joining[0][0].id == 2, "and by itself with what hurts"
 
 
 def test_drift_of_another_column_beside_broken_data_is_another_cause() -> None:

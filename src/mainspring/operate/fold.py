@@ -101,7 +101,7 @@ def plan(cases: Sequence[Case], alerts: Sequence[Signal], window: int, *, measur
     burning: list[Signal] = []
     for alert in alerts:
         if _is_effect(alert):
-            (burning if _is_burning(alert) else effects).append(alert)
+            (burning if is_burning(alert) else effects).append(alert)
             continue
         home = _home_of_column(cases, alert, window, broken) or homes.get(alert.column)
         if home is not None:
@@ -218,7 +218,7 @@ def _place_burning(
     cases = [case for case, _ in groups.values()]
     names = frozenset(map(name_of, burning))
     home = next((case for case in cases if case.kind != "drift" and names & case.named), None)
-    home = home or next((case for case in cases if case.kind == "performance"), None)
+    home = home or next((case for case in sorted(cases, key=_is_chronic) if case.kind == "performance"), None)
     begun = next((fresh[kind] for kind in _HURTING if kind in fresh), None)
     if home is not None:
         groups[home.id][1].extend(burning)
@@ -274,8 +274,8 @@ def name_of(alert: Signal) -> str:
 def _news_of(alerts: Sequence[Signal]) -> dict[str, float]:
     """What people are to be told, by name, with how much there is of it: broken data and harm, which may be guessed."""
     found = {name_of(alert): alert.value for alert in alerts if alert.kind == "data quality"}
-    found |= {name_of(alert): 1.0 for alert in alerts if _is_burning(alert)}
-    worse = [alert for alert in alerts if alert.kind == "performance" and not _is_burning(alert)]
+    found |= {name_of(alert): 1.0 for alert in alerts if is_burning(alert)}
+    worse = [alert for alert in alerts if alert.kind == "performance" and not is_burning(alert)]
     return {**found, _HARM: max(0.5 if _is_estimate(alert) else 1.0 for alert in worse)} if worse else found
 
 
@@ -283,7 +283,8 @@ def _is_news(told: float | None, much: float) -> bool:
     return told is None or (much >= 2 * told and much - told >= GROWN)
 
 
-def _is_burning(alert: Signal) -> bool:
+def is_burning(alert: Signal) -> bool:
+    """Whether *alert* tells of an error budget of the model."""
     return alert.kind == "performance" and alert.name.startswith(BUDGET)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.ledger.ports.incidents import SEVERITIES, usual_severity
 from mainspring.operate.diagnosis import diagnose, plain
-from mainspring.operate.fold import ONSET, Case, columns_of, name_of, plan
+from mainspring.operate.fold import ONSET, Case, columns_of, is_burning, name_of, plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -83,7 +83,7 @@ class Desk:
         told |= {column for kind, found in drawn.opening if kind == "data quality" for column in columns_of(found)}
         joining = []
         for case, found in drawn.joining:
-            # of harm alone there is nothing to say about which data broke
+            # of harm alone there is nothing to say about which data broke, nor of a budget about why
             again = _is_other(self._cases[case.id], case) and _is_about(case.kind, found)
             known = told - case.columns
             joining.append((case, found, _explained(case.kind, found, evidence, known) if again else None))
@@ -188,7 +188,9 @@ def _is_other(before: Case, after: Case) -> bool:
 
 
 def _is_about(kind: Kind, found: Sequence[Signal]) -> bool:
-    return kind != "data quality" or any(alert.kind == kind and alert.column is not None for alert in found)
+    if kind == "data quality":
+        return any(alert.kind == kind and alert.column is not None for alert in found)
+    return not all(is_burning(alert) for alert in found)
 
 
 def _explained(

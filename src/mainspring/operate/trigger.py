@@ -28,7 +28,8 @@ def triggers(
     *verdicts*: the contract held against the window. *importance*: how much of the model rests on each column; where it
     does not say, any may matter. An endpoint that is slow and data that is broken are not mended by another model, so
     requirements on these fire nothing. Nor does what only should hold: a champion may have gone live without it, and
-    would be replaced by its like for ever. A budget burns by failed verdicts, which speak for themselves.
+    would be replaced by its like for ever. A column that broke is to be mended, and moves by that: not its drift asks
+    for another model, only the harm that it does. A budget burns by failed verdicts, which speak for themselves.
     """
     found: dict[Trigger, str] = {}
     failed = [one for one in verdicts if one.blocks and METRICS[one.metric].kind in ("quality", "fairness")]
@@ -37,9 +38,10 @@ def triggers(
         found["requirement"] = f"{failed[0].requirement} was not kept ({value_words(failed[0])})"
     elif worse is not None:
         found["requirement"] = worse.text
+    broken = {alert.column for alert in alerts if alert.kind == "data quality" and alert.column}
     for alert in alerts:
         weight = 1.0 if alert.column in OUTPUTS or not importance else importance.get(alert.column or "", 0.0)
-        if alert.kind == "drift" and weight >= LEAST_IMPORTANCE:
+        if alert.kind == "drift" and weight >= LEAST_IMPORTANCE and alert.column not in broken:
             found.setdefault("drift", alert.text)
     return found
 
