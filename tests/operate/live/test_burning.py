@@ -25,21 +25,22 @@ AUC = '[[require]]\nmetric = "roc_auc"\nat_least = 0.975\nstages = ["live"]\n{mo
 def test_a_quality_that_is_missed_by_little_is_one_incident(tmp_path: Path, more: str, severity: str) -> None:
     bench = Bench(tmp_path, more=AUC.format(more=more))
     opened = []
-    for place in range(4):
-        bench.hours(1, seed=100 + place)
+    for seed in (100, 101, 103, 101, 100, 102):
+        bench.hours(1, seed=seed)
         opened.append([one.id for one in (*bench.watch().opened, *bench.watch().opened)])
-    assert [len(each) for each in opened] == [0, 1, 0, 0], "one window may be chance; the same is told once"
+    # the last window breaks it for sure: of what is known to be broken that is no news
+    assert [len(each) for each in opened] == [0, 1, 0, 0, 0, 0], "one window may be chance; the same is told once"
     port = bench.workspace.ledger.incidents
     (found,) = port.search()
     assert (found.kind, found.severity, found.suspects) == ("performance", severity, ())
-    assert found.summary == (
-        "Roc_auc at least 0.975 was broken in 2 of the last 2 windows and uses up its error budget 100 times as fast "
-        "as it may."
+    assert port.get(found.id).events[0].text == (
+        "Roc_auc at least 0.975 was broken in 2 of the last 2 windows (0.9645 in the last) and uses up its error "
+        "budget 100 times as fast as it may."
     )
     assert advise(bench.workspace, bench.project.contract, found).action == "retrain"
     # what a requirement breaks asks for a retrain, as it did: the budget adds nothing to it
     asked = [tuple(one.triggers) for one in document.remembered(bench.workspace.ledger.states, "world").asking]
-    assert asked == [("requirement",) if severity == "critical" else ()] * 4
+    assert asked == [("requirement",) if severity == "critical" else ()] * 6
     bench.close()
 
 
@@ -91,9 +92,9 @@ def test_a_service_must_that_is_broken_from_the_start_is_told_long_before_its_wi
     (opened,) = found.opened
     assert (opened.kind, opened.severity) == ("service", "critical")
     name = f"{metric} at most {bound:g}"
-    assert f"{name} was broken in 2 of the last 2 windows and uses up its error budget 100 times" in str(
-        bench.workspace.ledger.incidents.get(opened.id)
-    )
+    told = str(bench.workspace.ledger.incidents.get(opened.id))
+    assert f"{name} was broken in 2 of the last 2 windows (" in told
+    assert "in the last) and uses up its error budget 100 times as fast as it may" in told
     bench.at += timedelta(minutes=45)
     bench.watch()
     bench.hours(2, seed=40, labelled=False)

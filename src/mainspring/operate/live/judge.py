@@ -122,7 +122,8 @@ class Judge:
         looked, stream = self._looked(memory, window, known, gathered)
         champion = looked.champion
         held = self._verdicts(looked, gathered)
-        alerts = [*alerts, *measured.unkept(held), *measured.broken(held), *self._burning(memory, window, held)]
+        burning = self._burning(memory, window, held)
+        alerts = [*alerts, *measured.unkept(held), *measured.broken(held, burning), *burning]
         breaches = [*looked.judgement.breaches, *(one for one in alerts if one.breached)]
         present = champion.version == self._champions.now
         breaches = [one for one in breaches if present or not _about_answers(one)]
@@ -229,16 +230,9 @@ class Judge:
             after = replace(after, asked=made.number, asking=(*memory.asking, made)[-ASKING:])
         after = self._streaming(after, champion.version, stream)
         return self._commit(
-            after,
-            judged,
-            fresh,
-            found,
-            looked=looked,
-            verdicts=held,
-            known=known,
-            late=True,
+            after, judged, fresh, found, looked=looked, verdicts=held, known=known, late=True,
             measured=stream is not None,
-        )
+        )  # fmt: skip
 
     def settle(self, memory: Memory, news: Sequence[Segment]) -> Memory:
         """Remember that the segments *news* have been looked at."""
@@ -437,7 +431,7 @@ class Judge:
         place = Stretch(judged.index, judged.index + 1)
         fresh = []
         burning = self._burning(memory, judged.window, held)
-        for one in (*looked.judgement.breaches, *measured.broken(held), *burning):
+        for one in (*looked.judgement.breaches, *measured.broken(held, burning), *burning):
             if _name(one) in judged.told or (_about_answers(one) and not present):
                 continue
             if one.kind != "performance" and not late_rows:

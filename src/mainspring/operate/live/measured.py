@@ -67,12 +67,13 @@ def telling(held: Sequence[Verdict]) -> list[Verdict]:
     return [one for one in held if budget.tells(one)]
 
 
-def broken(held: Sequence[Verdict]) -> list[Signal]:
-    """Musts on the model's quality that are surely broken, as signals.
+def broken(held: Sequence[Verdict], burning: Sequence[Signal]) -> list[Signal]:
+    """Musts on the model's quality that are surely broken, as signals, but those whose error budget tells of it.
 
     Bands say what is unusual for this model; a model whose quality has always gone up and down may break its contract
     without being unusual. A must is surely broken where the whole interval lies beyond its bound.
     """
+    told = {one.name for one in burning}
     return [
         Signal(
             name=one.metric,
@@ -86,6 +87,7 @@ def broken(held: Sequence[Verdict]) -> list[Signal]:
         )
         for one in telling(held)
         if one.blocks and one.value is not None and METRICS[one.metric].kind == "quality" and surely_fails(one)
+        if BUDGET + one.requirement not in told
     ]
 
 
@@ -101,7 +103,7 @@ def at_risk(held: Sequence[Verdict]) -> list[Verdict]:
 def burning(contract: Contract, held: Sequence[Verdict], before: Sequence[Record], window: LiveWindow) -> list[Signal]:
     """The requirements that *window* breaks and whose error budget burns fast, as signals; *before*: windows before."""
     found = []
-    failed = {one.requirement for one in at_risk(held)}
+    failed = {one.requirement: one.value for one in at_risk(held)}
     for requirement in contract.requirements:
         if requirement.name not in failed:
             continue
@@ -113,7 +115,7 @@ def burning(contract: Contract, held: Sequence[Verdict], before: Sequence[Record
             for each in verdicts
             if each.requirement == requirement.name
         ]
-        found += _blazing(contract, requirement, slices, window.end)
+        found += _blazing(contract, requirement, slices, window.end, failed[requirement.name])
     return found
 
 
@@ -126,7 +128,7 @@ def burning_service(contract: Contract, points: Sequence[ServicePoint], now: dat
         since = now - max(budget.reach(contract.slo.over), timedelta(seconds=budget.WINDOWS * points[-1].seconds))
         some = takewhile(lambda one: one[1] > since, _backwards(points, now))  # noqa: B023  # taken at once
         slices = [budget.Slice(start=start, end=end, result=_kept(requirement, one)) for start, end, one in some]
-        found += _blazing(contract, requirement, slices[::-1], now)
+        found += _blazing(contract, requirement, slices, now, service(points[-1])[requirement.metric].value)
     return found
 
 
@@ -151,14 +153,17 @@ def _kept(requirement: Requirement, point: ServicePoint) -> Literal["pass", "fai
     return "not measurable" if alone or point.requests < FEWEST else found
 
 
-def _blazing(contract: Contract, requirement: Requirement, slices: Sequence[Slice], now: datetime) -> list[Signal]:
+def _blazing(
+    contract: Contract, requirement: Requirement, slices: Sequence[Slice], now: datetime, value: float | None
+) -> list[Signal]:
     objective = requirement.objective or contract.slo.objective
     found = budget.blaze(slices, objective=objective, over=contract.slo.over, now=now)
     if found is None:
         return []
+    last = "" if value is None else f" ({value:.4g} in the last)"
     text = (
-        f"{requirement.name} was broken in {found.broken} of the last {found.windows} windows and uses up its error "
-        f"budget {found.rate:.3g} times as fast as it may"
+        f"{requirement.name} was broken in {found.broken} of the last {found.windows} windows{last} and uses up its "
+        f"error budget {found.rate:.3g} times as fast as it may"
     )
     return [
         Signal(
