@@ -60,7 +60,7 @@ def demo(
     )
     if live:
         return _live(console, _free(folder), seed=seed, is_json=json)
-    story = tell(seed=seed, watch=_Teller(console))
+    story = tell(seed=seed, watch=_Teller(console).rehearsed)
     report, table = folder / "report.html", folder / "loans.parquet"
     write_atomic(report, page(story))
     story.history.frame.write_parquet(table)
@@ -82,32 +82,42 @@ class _Teller:
         self._console = console
         self._held = ""
 
-    def __call__(self, passed: Passed) -> None:
-        """Say what happened in a window."""
+    def rehearsed(self, passed: Passed) -> None:
+        """Say what happened in a window that was replayed."""
         step = passed.step
         alerts = len(step.alerts)
         state = f"{alerts} alert{'s' * (alerts != 1)}" if alerts else "quiet"
-        standing = f", {passed.open} open incident{'s' * (passed.open != 1)}" if passed.open else ""
-        place = f"{passed.place:>{len(str(passed.windows))}}/{passed.windows}"
-        line = f"{place}  {str(passed.start)[:10]}  {passed.rows:>4} applications  {state}{standing}"
-        self._console.print(line, style="yellow" if passed.open else "dim", markup=False)
-        for incident in passed.opened:
-            _said(self._console, f"incident {incident.id}", incident.summary, "bold red")
+        self._window(passed, str(passed.start)[:10], f"{passed.rows:>4} applications  {state}")
         for words in step.faults:
-            _said(
-                self._console,
-                "set aside",
-                f"{words}; the model answers without it until it looks as before",
-                "bold cyan",
-            )
+            self._said("set aside", f"{words}; the model answers without it until it looks as before")
         reason = step.decision.reason if step.decision.trigger is not None else ""
         if step.retrained is not None:
-            _said(self._console, "retrain", step.retrained.reason, "bold cyan")
+            self._said("retrain", step.retrained.reason)
         elif step.decision.action == "roll back":
-            _said(self._console, "roll back", step.decision.reason, "bold cyan")
+            self._said("roll back", step.decision.reason)
         elif reason and reason != self._held:
-            _said(self._console, "hold", reason, "bold")
+            self._said("hold", reason, "bold")
         self._held = reason
+
+    def lived(self, lived: Lived) -> None:
+        """Say what happened in a window of live requests."""
+        by = " and ".join(f"version {number}: {count}" for number, count in sorted(lived.versions.items()))
+        self._window(lived, f"{lived.start:%Y-%m-%d}", f"{lived.rows} answered ({by})")
+        for text in lived.done:
+            self._said("loop", text)
+
+    def _window(self, window: Passed | Lived, day: str, state: str) -> None:
+        standing = f", {window.open} open incident{'s' * (window.open != 1)}" if window.open else ""
+        place = f"{window.place:>{len(str(window.windows))}}/{window.windows}"
+        style = "yellow" if window.open else "dim"
+        self._console.print(f"{place}  {day}  {state}{standing}", style=style, markup=False)
+        for incident in window.opened:
+            self._said(f"incident {incident.id}", incident.summary, "bold red")
+
+    def _said(self, word: str, text: str, style: str = "bold cyan") -> None:
+        from rich.text import Text
+
+        self._console.print(Text.assemble(" " * 7, (f"{word}  ", style), text))
 
 
 def _free(folder: Path) -> Path:
@@ -127,7 +137,7 @@ def _live(console: Console, folder: Path, *, seed: int, is_json: bool) -> int:
     from mainspring.demo.story import SIMULATED
 
     console.print("The first model is made, packaged and served on this machine …\n")
-    story = play(folder, seed=seed, watch=_LiveTeller(console))
+    story = play(folder, seed=seed, watch=_Teller(console).lived)
     if is_json:
         emit_json({**story.as_dict(), "project": str(folder)})
         return 0
@@ -138,31 +148,6 @@ def _live(console: Console, folder: Path, *, seed: int, is_json: bool) -> int:
     for command in ("incidents list", "models history loans", "log query loans --limit 5", "watch"):
         out().print(f"  mainspring {command}", markup=False)
     return 0
-
-
-class _LiveTeller:
-    """Prints one line for a window of live requests, and what began or was done."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-
-    def __call__(self, lived: Lived) -> None:
-        """Say what happened in a window."""
-        by = " and ".join(f"version {number}: {count}" for number, count in sorted(lived.versions.items()))
-        standing = f", {lived.open} open incident{'s' * (lived.open != 1)}" if lived.open else ""
-        place = f"{lived.place:>{len(str(lived.windows))}}/{lived.windows}"
-        line = f"{place}  {lived.start:%Y-%m-%d}  {lived.rows} answered ({by}){standing}"
-        self._console.print(line, style="yellow" if lived.open else "dim", markup=False)
-        for incident in lived.opened:
-            _said(self._console, f"incident {incident.id}", incident.summary, "bold red")
-        for text in lived.done:
-            _said(self._console, "loop", text, "bold cyan")
-
-
-def _said(console: Console, word: str, text: str, style: str) -> None:
-    from rich.text import Text
-
-    console.print(Text.assemble(" " * 7, (f"{word}  ", style), text))
 
 
 def _tell_live(console: Console, story: LiveStory) -> None:

@@ -79,6 +79,12 @@ class Incident:
     muted_until: datetime | None = None
 
 
+def standing(incidents: Incidents, model: str, cause: str) -> Incident | None:
+    """The open incident of *cause*: who opens one for what lasts, and ends it, names the cause in ``details``."""
+    every = incidents.search(model=model, kind="service", status="open", limit=10_000)
+    return next((one for one in every if one.details.get("cause") == cause), None)
+
+
 class Incidents(Protocol):
     """The incidents of a workspace. Times default to the ledger's clock. Every change is in the audit trail.
 

@@ -8,7 +8,6 @@ against the champion on the freshest of these, which the models that speak for i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import InputError, listed
@@ -176,8 +175,7 @@ def _usual(memory: Memory, logged: int) -> int:
     """The labelled rows of a usual window."""
     from mainspring.operate.learner import LEAST_ROWS
 
-    rows = [place.rows for place in memory.recent[-16:]]
-    return max(min(round(median(rows)) if rows else logged, logged), LEAST_ROWS)
+    return max(min(memory.usual or logged, logged), LEAST_ROWS)
 
 
 def _past(project: Project, workspace: Workspace, memory: Memory) -> _Past:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import NotFound, StoreError
+from mainspring.ledger.ports.incidents import standing
 from mainspring.operate.live import document
 from mainspring.operate.live.document import Judged
 from mainspring.serve.log import segment
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from mainspring.operate.live.watch import Found
     from mainspring.operate.live.windows import LiveWindow
     from mainspring.workspace import Workspace
+
+UNREAD = "log not judged"
 
 
 def is_damaged(workspace: Workspace, model: str, window: LiveWindow) -> bool:
@@ -53,26 +56,25 @@ def passed_over(workspace: Workspace, model: str, memory: Memory, window: LiveWi
 def unread(workspace: Workspace, model: str, where: str, why: str) -> tuple[Incident, ...]:
     """Say that what is called *where* cannot be judged, by one incident for as long as that lasts; it, where it is new.
 
-    To be called in a block of `Ledger.together`; raises Refused where somebody else wrote.
+    To be called in a block of `Ledger.together`.
     """
-    states, port, now = workspace.ledger.states, workspace.ledger.incidents, workspace.clock.now()
-    service = document.served(states, model)
-    if service.unread and port.get(service.unread).status == "open":
-        port.append(service.unread, kind="signal", text=f"{where}: {why}", at=now)
+    port, now = workspace.ledger.incidents, workspace.clock.now()
+    found = standing(port, model, UNREAD)
+    if found is not None:
+        port.append(found.id, kind="signal", text=f"{where}: {why}", at=now)
         return ()
     summary = f"The log of {model} cannot be judged: {why}"
-    made = port.open(model=model, kind="service", summary=summary, details={"window": where}, at=now)
-    document.serve(states, model, replace(service, unread=made.id))
-    return (made,)
+    return (
+        port.open(model=model, kind="service", summary=summary, details={"cause": UNREAD, "window": where}, at=now),
+    )
 
 
 def readable(workspace: Workspace, model: str) -> None:
     """Say that the log can be judged again."""
-    states, port = workspace.ledger.states, workspace.ledger.incidents
-    service = document.served(states, model)
-    if not service.unread:
+    port = workspace.ledger.incidents
+    if standing(port, model, UNREAD) is None:
         return
     with workspace.ledger.together():
-        if port.get(service.unread).status == "open":
-            port.close(service.unread, text="the log is judged again", at=workspace.clock.now())
-        document.serve(states, model, replace(service, unread=0))
+        found = standing(port, model, UNREAD)
+        if found is not None:  # nobody else has said so meanwhile
+            port.close(found.id, text="the log is judged again", at=workspace.clock.now())

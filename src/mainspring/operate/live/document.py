@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime  # documents are read by their types
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -38,6 +39,8 @@ SERVICE = "service"
 FORMAT = 1
 RECENT = 64
 """So many windows are remembered by their place in time."""
+LATELY = 16
+"""How many rows are usual say so many of the last windows."""
 ASKING = 50
 """At most so many windows that ask for something and were not answered are remembered."""
 
@@ -138,6 +141,12 @@ class Memory:
     format: int = FORMAT
     revision: int = 0
 
+    @property
+    def usual(self) -> int:
+        """The rows of a usual window, as the last ones had them; 0 before the first."""
+        rows = [place.rows for place in self.recent[-LATELY:]]
+        return round(median(rows)) if rows else 0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -145,8 +154,7 @@ class Service:
 
     ``next``: where the next one begins, None before the first. ``index`` counts them; ``silent`` of the last were
     without a request, and those that were passed over after these. ``points``: the last ones, none left out.
-    ``alarmed``: the end of the last one that raised an alarm. ``unread``: the open incident of a log that cannot be
-    judged, 0 where it can.
+    ``alarmed``: the end of the last one that raised an alarm.
     """
 
     next: datetime | None = None
@@ -155,7 +163,6 @@ class Service:
     points: tuple[ServicePoint, ...] = ()
     cases: tuple[Case, ...] = ()
     alarmed: datetime | None = None
-    unread: int = 0
     revision: int = 0
 
 

@@ -8,7 +8,6 @@ folding, diagnosis, the decision and the contest between challenger and champion
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from statistics import median
 from typing import TYPE_CHECKING
 
 from mainspring.core.digest import digest_bytes
@@ -248,8 +247,7 @@ class LiveLoop:
             if one.version == acting.champion and memory.index - one.index < QUIET:
                 triggers |= one.triggers
         tracker = Tracker.from_dict(memory.faults)
-        rows = [place.rows for place in memory.recent[-16:]]
-        worth = round(median(rows)) if rows else 1
+        worth = max(memory.usual, 1)
         failing, again = retrain.failing(acting, memory, worth=worth, now=turn.now)
         triggers = again | triggers
         return Situation(

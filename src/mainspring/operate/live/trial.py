@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from statistics import median
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import InputError
@@ -106,8 +105,7 @@ def _ripe(turn: Turn, trial: Trial, memory: Memory) -> float:
     """Of so many windows since the trial began the labels could have come by now."""
     windows, delay = memory.index - trial.since, turn.contract.monitor.label_delay
     if isinstance(delay, int):
-        rows = [place.rows for place in memory.recent]
-        return windows - delay / max(median(rows) if rows else 1, 1)
+        return windows - delay / max(memory.usual, 1)
     if delay is not None:
         passed = (memory.next or trial.moment) - trial.moment
         return windows - windows * delay / passed if passed > delay else 0
