@@ -77,8 +77,7 @@ class App:
         self.head = f"HTTP/1.1 200 OK\r\ndate: {date}\r\ncontent-type: application/json\r\n".encode()
         now = time.perf_counter()
         self.lane.tick(now)
-        unread, self.unread = self.unread, {}
-        self.endpoint.turned_away(unread)
+        self.keep_unread()
         for connection in list(self.connections):
             problem = connection.overdue(now)
             if problem is not None:
@@ -93,6 +92,11 @@ class App:
         """Count a request that is turned away unread: for want of room whatever it asks, else if it is for us."""
         if status in (429, 503) or (is_post and self.routes.scores(path)):
             self.unread[status] = self.unread.get(status, 0) + 1
+
+    def keep_unread(self) -> None:
+        """Log what was turned away since the last time."""
+        unread, self.unread = self.unread, {}
+        self.endpoint.turned_away(unread)
 
     def is_traced(self, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether this request is to be traced, which the quick lane does not do."""

@@ -97,6 +97,7 @@ class Worker:
 
     def _close(self) -> None:
         if self._log is not None:
+            self._app.keep_unread()
             self._log.close()
         if self._app.telemetry is not None:
             self._app.telemetry.close()
