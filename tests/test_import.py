@@ -70,7 +70,7 @@ def test_an_endpoint_starts_its_workers_before_it_loads_a_database_and_a_model_l
         "    assert not end.code"
     )
     assert not loaded & (HEAVY | {"asyncio", "obstore", "rich.console", "sqlite3", "uvicorn"})
-    assert not loaded & {"mainspring.contract", "mainspring.ledger.sql", "mainspring.package", "mainspring.project"}
+    assert not loaded & {"mainspring.contract", "mainspring.ledger", "mainspring.package", "mainspring.project"}
 
 
 def test_a_worker_answers_without_what_only_training_and_packaging_take() -> None:

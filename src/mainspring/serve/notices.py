@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Refused
-from mainspring.ledger.ports.incidents import standing
 from mainspring.serve.journal import journal
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
     from threading import Event
 
+    from mainspring.ledger.ports.incidents import Incident
     from mainspring.serve.wire import LogTrouble
     from mainspring.workspace import Workspace
 
@@ -73,7 +73,7 @@ class Notices:
     def settled(self, refused: AbstractSet[int], served: AbstractSet[int]) -> None:
         """These versions stay *refused*: what was opened about another one, also by an earlier endpoint, is over."""
         with self._quietly("incident not closed"):
-            found = standing(self._open().ledger.incidents, self._model, REFUSED)
+            found = self._standing(REFUSED)
             version = None if found is None else found.details.get("version")
             if found is not None and version not in refused:
                 how = "is served now" if version in served else "is not asked for any more"
@@ -156,7 +156,7 @@ class Notices:
 
     def _incident(self, workspace: Workspace, cause: str, summary: str, details: dict[str, Any]) -> None:
         incidents = workspace.ledger.incidents
-        found = standing(incidents, self._model, cause)
+        found = self._standing(cause)
         if found is None:
             incidents.open(model=self._model, kind="service", summary=summary, details={"cause": cause, **details})
         elif found.details.get("version") != details.get("version") or found.details.get("error") != details.get(
@@ -166,10 +166,15 @@ class Notices:
             incidents.update(found.id, summary=summary, details=details)
 
     def _close(self, cause: str, text: str) -> None:
-        workspace = self._open()
-        found = standing(workspace.ledger.incidents, self._model, cause)
+        found = self._standing(cause)
         if found is not None:
-            workspace.ledger.incidents.close(found.id, text=text)
+            self._open().ledger.incidents.close(found.id, text=text)
+
+    def _standing(self, cause: str) -> Incident | None:
+        """The open incident of this cause. Imported here: an endpoint starts its workers before it loads the ledger."""
+        from mainspring.ledger.ports.incidents import standing
+
+        return standing(self._open().ledger.incidents, self._model, cause)
 
     @contextmanager
     def _quietly(self, event: str) -> Iterator[None]:
