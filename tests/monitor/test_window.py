@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mainspring.core.errors import InputError, NotFound
@@ -12,6 +12,7 @@ from mainspring.monitor.window import Window, by_count, cut
 
 
 @given(st.lists(st.integers(0, 500), max_size=60), st.integers(1, 20), st.floats(0.5, 300))
+@example([1, 2], 1, 0.5000000000000001)
 def test_every_row_is_in_one_window_and_inside_its_bounds(moments: list[int], rows: int, span: float) -> None:
     frame = pl.DataFrame({"t": pl.Series(moments, dtype=pl.Int64)}).with_row_index()
     for window in (rows, span):

@@ -99,7 +99,9 @@ def _by_time(
     if not len(moments):
         return
     start, length, ticks = _grid(moments, span, origin)
-    buckets = ((ticks - start) / length).floor().cast(pl.Int64)
+    buckets = ((ticks - start) / length).floor()
+    # a quotient is rounded, and so are the bounds that people read: a row lies where these say
+    buckets = (buckets - (ticks < start + buckets * length) + (ticks >= start + (buckets + 1) * length)).cast(pl.Int64)
     sizes = buckets.rle().struct.unnest()
     if sizes.height > MOST:
         raise InputError(f"A window of {quote(span)} would make {sizes.height} windows. Choose a longer one.")
