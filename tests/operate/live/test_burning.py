@@ -103,6 +103,21 @@ def test_a_service_must_that_is_broken_from_the_start_is_told_long_before_its_wi
     bench.close()
 
 
+def test_what_short_windows_cannot_measure_is_told_by_the_day_whatever_else_they_told(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, more='[[require]]\nmetric = "latency_p99_ms"\nat_most = 20\n[monitor]\nwindow = "1d"')
+    bench.serve(world(ROWS, seed=1), failed=ROWS)
+    bench.serve(world(100, seed=2), span=11 * HOUR, latency=60.0)
+    bench.at -= HOUR
+    before = bench.watch()
+    assert before.judged == ()
+    assert "100.0% of the requests were answered with an error" in before.opened[0].summary
+    assert before.incidents == ()
+    bench.at += HOUR
+    (slow,) = bench.watch().opened
+    assert slow.summary.startswith("Latency_p99_ms at most 20 was not kept")
+    bench.close()
+
+
 def test_windows_in_which_nothing_was_answered_use_up_the_budget_of_errors(tmp_path: Path) -> None:
     more = '[[require]]\nmetric = "error_rate"\nat_most = 0.05\n[monitor]\nwindow = "1h"'
     bench = Bench(tmp_path, more=more)

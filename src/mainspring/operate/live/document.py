@@ -154,7 +154,7 @@ class Service:
 
     ``next``: where the next one begins, None before the first. ``index`` counts them; ``silent`` of the last were
     without a request, and those that were passed over after these. ``points``: the last ones, none left out.
-    ``alarmed``: the end of the last one that raised an alarm.
+    ``told``: the end of the last one that raised an alarm, by the alarm's name.
     """
 
     next: datetime | None = None
@@ -162,7 +162,7 @@ class Service:
     silent: int = 0
     points: tuple[ServicePoint, ...] = ()
     cases: tuple[Case, ...] = ()
-    alarmed: datetime | None = None
+    told: dict[str, datetime] = field(default_factory=dict)
     revision: int = 0
 
 

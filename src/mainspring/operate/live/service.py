@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.monitor.service_point import KEPT, ServicePoint, seasons
+from mainspring.operate.fold import BUDGET
 from mainspring.operate.live import document
 from mainspring.operate.live.windows import SILENT, by_time, floor
 
@@ -40,6 +41,9 @@ TOGETHER = 12
 ROWS = 500_000
 """... if they are not more than so many."""
 _DAY = timedelta(days=1)
+_SLOW, _FAILS = ("latency p50", "latency p99"), ("error share", "saturation")
+_ABOUT = {"latency_p50_ms": _SLOW, "latency_p99_ms": _SLOW, "error_rate": _FAILS}
+"""The alarms that tell of a requirement on this metric."""
 
 
 def span_of(contract: Contract) -> timedelta:
@@ -118,7 +122,7 @@ class ServiceWatch:
             index=service.index + 1,
             silent=0 if point.requests else service.silent + 1,
             points=(*points, point)[-KEPT:],
-            alarmed=window.end if alarms else service.alarmed,
+            told=service.told | dict.fromkeys((one.name for one in alarms), window.end),
         ), alarms
 
     def _counts(self, windows: Sequence[LiveWindow]) -> Iterator[tuple[LiveWindow, ServiceCounts | None]]:
@@ -163,17 +167,17 @@ def tell(
 ) -> tuple[Incident, ...]:
     """Write down what a window of ``[monitor]`` told of the service. Gives the incidents opened by it.
 
-    What the short windows in it have told already, and what is over, is not told again. An incident that only such a
-    window shows stays open until the next one. To be called in a block of `Ledger.together`; raises Refused where
-    somebody else wrote.
+    What the short windows in it have told already, and what is over, is not told again, but for requirements that no
+    alarm was about. An incident that only such a window shows stays open until the next one. To be called in a block of
+    `Ledger.together`; raises Refused where somebody else wrote.
     """
     from mainspring.operate.live.desk import desk_of
 
     states, model = workspace.ledger.states, contract.project.name
     service = document.served(states, model)
     desk = desk_of(workspace, model, service.cases)
-    told = service.alarmed is not None and service.alarmed > window.start
-    if not alerts or (told and not desk.open):
+    alerts = alerts if desk.open else _untold(alerts, service, window.start)
+    if not alerts:
         return ()
     index = max(service.index, 0)
     opened = desk.keep(desk.draw(index, alerts, lambda: None), where=window.words)
@@ -183,6 +187,13 @@ def tell(
     cases = tuple(replace(one, last=max(one.last, until)) if one.id in lasting else one for one in desk.open)
     document.serve(states, model, replace(service, cases=cases))
     return opened
+
+
+def _untold(alerts: Sequence[Signal], service: Service, since: datetime) -> list[Signal]:
+    """Of *alerts* those that are not explained by what short windows have told since then."""
+    told = {name for name, end in service.told.items() if end > since}
+    about = {one.name: {BUDGET + one.name, *_ABOUT.get(one.name.partition(" ")[0], told)} for one in alerts}
+    return [one for one in alerts if not told & about[one.name]]
 
 
 def _requests(log: Any, since: datetime, until: datetime) -> Any:
