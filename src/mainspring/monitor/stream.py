@@ -5,10 +5,9 @@ much each row's loss exceeds what it was on the reference, less an allowance, an
 falls below zero. A rise too small for any single window adds up over several. The alarm threshold follows from the
 number of rows between two false alarms by D. Siegmund's approximation (*Sequential Analysis*, 1985).
 
-After an alarm the sum begins again at half the threshold (J. M. Lucas and R. B. Crosier, "Fast initial response for
-CUSUM quality-control schemes", Technometrics 24, 1982): what lasts raises it again soon, and what is over is forgotten
-within few rows, however bad it was. Else a model that is well again would be suspected for ten times as long as it was
-not.
+After an alarm the sum goes on from the threshold, however far beyond it was, and the alarm lasts until half of that is
+gone: what lasts stays an alarm, and what is over is forgotten within few hundred rows. Else a model that is well again
+would be suspected for ten times as long as it was not.
 
 Concept drift cannot be seen without labels; this is where it is seen.
 """
@@ -37,6 +36,7 @@ class LossStream:
 
     ``mean`` and ``deviation``: a row's loss on the reference. ``quiet_rows``: the mean number of rows between two
     false alarms. ``level``: the sum now, in deviations. ``peak``: the largest since the last :meth:`update` began.
+    ``raised``: whether there is an alarm.
     """
 
     mean: float
@@ -45,16 +45,12 @@ class LossStream:
     level: float = 0.0
     peak: float = 0.0
     rows: int = 0
+    raised: bool = False
 
     @property
     def threshold(self) -> float:
         """The sum at which the alarm is raised."""
         return threshold(self.quiet_rows)
-
-    @property
-    def raised(self) -> bool:
-        """Whether the last update passed the threshold."""
-        return self.peak > self.threshold
 
     def update(self, losses: Floats) -> LossStream:
         """The state after n more rows' *losses* (n,), in the order of their time; NaN are passed over."""
@@ -62,15 +58,17 @@ class LossStream:
         if not len(known) or not self.deviation > 0:
             return replace(self, peak=self.level, rows=self.rows + len(known))
         steps = (known - self.mean) / self.deviation - RISE / 2
-        begin = min(self.level, self.threshold / 2) if self.raised else self.level
+        begin = min(self.level, self.threshold) if self.raised else self.level
         walk = np.concatenate(([begin], begin + np.cumsum(steps)))
         # the sum that restarts at zero is the walk less its lowest point so far, where that is below zero
         sums = walk - np.minimum(np.minimum.accumulate(walk), 0.0)
-        return replace(self, level=float(sums[-1]), peak=float(sums[1:].max()), rows=self.rows + len(known))
+        level, peak = float(sums[-1]), float(sums[1:].max())
+        raised = level > self.threshold / 2 if self.raised else peak > self.threshold
+        return replace(self, level=level, peak=peak, rows=self.rows + len(known), raised=raised)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        names = ("mean", "deviation", "quiet_rows", "level", "peak", "rows")
+        names = ("mean", "deviation", "quiet_rows", "level", "peak", "rows", "raised")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
