@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mainspring.core.errors import InputError, quote
@@ -78,9 +79,12 @@ class FrameSource:
         """Texts are counted on a second thread while numbers are counted here.
 
         Two threads of numbers get in each other's way: NumPy's many short calls hand the interpreter's lock to and fro.
+        Whoever calls from a thread of his own counts several frames at once already.
         """
         import polars as pl
 
+        if current_thread() is not main_thread():
+            return [work(name) for name in columns]
         texts = [name for name in columns if self._types[name] in (pl.String, pl.Categorical, pl.Enum)]
         if not texts or len(texts) == len(columns) or self._frame.height * len(texts) < _SMALL:
             return [work(name) for name in columns]

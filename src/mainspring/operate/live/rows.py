@@ -1,12 +1,15 @@
 """The rows of one window of the prediction log: counted segment by segment, and some of them kept.
 
-Memory holds one segment, the kept rows and the answers (a prediction, its scores), however large the window is.
+Memory holds a few segments, the kept rows and the answers (a prediction, its scores), however large the window is.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -25,7 +28,8 @@ from mainspring.serve.log.columns import FEATURE, SCORE, as_types
 from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog, blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from mainspring.contract import Contract
     from mainspring.core.predictions import Predictions
@@ -43,6 +47,8 @@ STRETCHES = 16
 """What is kept of a part lies in so many stretches."""
 TOGETHER = 130_000
 """Segments are counted together up to so many rows: each count costs something however few rows there are."""
+WORKERS = 3
+"""So many parts are in work at once: two read while one is counted (counting side by side only hands a lock about)."""
 _ALWAYS = ("time", "version", "role", "latency_ms", "status", "flags")
 
 
@@ -66,6 +72,35 @@ class Gathered:
     sample: pl.DataFrame
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """What is read of a window of *total* rows: columns with their types, and which of them are kept.
+
+    ``by_entity``: the labels that name no prediction, None where labels are not asked for.
+    """
+
+    window: LiveWindow
+    champion: Champion
+    types: dict[str, pl.DataType]
+    light: list[str]
+    kept: list[str]
+    total: int
+    by_entity: pl.DataFrame | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What is kept of some of a window's rows, as in :class:`Gathered`."""
+
+    rows: int
+    labelled: int
+    versions: dict[int, int]
+    service: ServiceCounts
+    counted: Counted
+    answers: pl.DataFrame
+    sample: pl.DataFrame
+
+
 class LoggedRows:
     """Reads windows of the log of one model."""
 
@@ -76,6 +111,7 @@ class LoggedRows:
         self._ledger = workspace.ledger
         self._contract = contract
         self._model = model
+        self._counting = Lock()
 
     def ticks(self, segment: Segment) -> np.ndarray[Any, np.dtype[np.int64]]:
         """When the answered rows of *segment* came, in microseconds since 1970; about so, where it is damaged."""
@@ -91,28 +127,33 @@ class LoggedRows:
     def gather(self, window: LiveWindow, champion: Champion, *, labels: bool) -> Gathered:
         """Read *window* once, counted in the bins of *champion*; *labels*: put them beside the answers."""
         known = self.log.shape.columns
+        parts = self.log.segments(window.start, window.end)
         scores = [name for name in known if name.startswith(SCORE)]
         features = [FEATURE + name for name in champion.reference.columns]
         wanted = [*_ALWAYS, *(["id"] if labels else []), "prediction", *scores, *features]
-        types = {name: known[name] for name in wanted if name in known}
         light = ["time", "prediction", *scores, *(["label"] if labels else [])]
-        kept = [*light, *(name for name in features if name in known)]
-        parts = self.log.segments(window.start, window.end)
-        total = max(sum(one.rows for one in parts), 1)
+        reading = _Reading(
+            window=window,
+            champion=champion,
+            types={name: known[name] for name in wanted if name in known},
+            light=light,
+            kept=[*light, *(name for name in features if name in known)],
+            total=max(sum(one.rows for one in parts), 1),
+            by_entity=truth.by_entity(self.log, window.start, window.end, tolerance=TOLERANCE) if labels else None,
+        )
         service, counted, versions, rows, labelled = ServiceCounts(), None, dict[int, int](), 0, 0
         answers, sample = [], []
-        for part in _ahead(self._parts(parts, window, types, labels=labels)):
-            service += ServiceCounts.of(part)
-            said = _answered(part)
-            rows += said.height
-            for version, count in _versions(said):
+        for part in _side_by_side(partial(self._part, reading), blocks(parts, TOGETHER)):
+            if part is None:
+                continue
+            service += part.service
+            rows += part.rows
+            for version, count in part.versions.items():
                 versions[version] = versions.get(version, 0) + count
-            mine = of_version(said, champion.version)
-            found = self._count(said, mine, champion)
-            counted = found if counted is None else counted + found
-            labelled += mine.height - mine["label"].null_count() if labels else 0
-            answers.append(thinned(mine.select(light), total, ANSWERS))
-            sample.append(thinned(mine.select(kept), total, SAMPLE))
+            counted = part.counted if counted is None else counted + part.counted
+            labelled += part.labelled
+            answers.append(part.answers)
+            sample.append(part.sample)
         return Gathered(
             rows=rows,
             labelled=labelled,
@@ -120,7 +161,28 @@ class LoggedRows:
             service=service,
             counted=counted,
             answers=_stacked(answers, light),
-            sample=features_of(_stacked(sample, kept), champion),
+            sample=features_of(_stacked(sample, reading.kept), champion),
+        )
+
+    def _part(self, reading: _Reading, some: Sequence[Segment]) -> _Part | None:
+        """What :meth:`gather` keeps of some segments; None where none of their rows lies in the window."""
+        part = self._read(some, reading.window, reading.types)
+        if not part.height:
+            return None
+        labels = reading.by_entity is not None
+        part = self._labelled(part, reading.by_entity) if reading.by_entity is not None else part
+        said = _answered(part)
+        mine = of_version(said, reading.champion.version)
+        with self._counting:
+            counted = self._count(said, mine, reading.champion)
+        return _Part(
+            rows=said.height,
+            labelled=mine.height - mine["label"].null_count() if labels else 0,
+            versions=dict(_versions(said)),
+            service=ServiceCounts.of(part),
+            counted=counted,
+            answers=thinned(mine.select(reading.light), reading.total, ANSWERS),
+            sample=thinned(mine.select(reading.kept), reading.total, SAMPLE),
         )
 
     def answers(self, window: LiveWindow) -> pl.DataFrame:
@@ -141,18 +203,9 @@ class LoggedRows:
         types = {name: known[name] for name in wanted if name in known}
         parts = self.log.segments(window.start, window.end)
         total = max(sum(one.rows for one in parts), 1)
-        found = [thinned(_answered(part), total, limit) for part in self._parts(parts, window, types)]
+        read = (self._read(some, window, types) for some in blocks(parts, TOGETHER))
+        found = [thinned(_answered(part), total, limit) for part in read if part.height]
         return features_of(_stacked(found, list(types)), champion)
-
-    def _parts(
-        self, parts: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType], *, labels: bool = False
-    ) -> Iterator[pl.DataFrame]:
-        """The rows of *window* that were answers, small segments taken together, with their ``label`` if asked for."""
-        entities = truth.by_entity(self.log, window.start, window.end, tolerance=TOLERANCE) if labels else None
-        for some in blocks(parts, TOGETHER):
-            rows = self._read(some, window, types)
-            if rows.height:
-                yield rows if entities is None else self._with_truth(rows, entities)
 
     def _read(self, some: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType]) -> pl.DataFrame:
         # several files are read as one: asking for memory and giving it back costs as much as reading
@@ -163,16 +216,17 @@ class LoggedRows:
         rows = rows.filter(~shadows) if shadows.any() else rows
         return _ordered(rows if dict(rows.schema) == types else as_types(rows, types))
 
-    def _with_truth(self, rows: pl.DataFrame, entities: pl.DataFrame) -> pl.DataFrame:
+    def _labelled(self, rows: pl.DataFrame, by_entity: pl.DataFrame) -> pl.DataFrame:
+        """The *rows* with their ``label``."""
         first, last = truth.span(rows["time"])
-        known = truth.latest(self.log, first, last, entities, kind=self.log.shape.label or "text")
+        known = truth.latest(self.log, first, last, by_entity, kind=self.log.shape.label or "text")
         beside = rows.select("id").join(known.select("id", "label"), on="id", how="left", maintain_order="left")
         # cut as the other columns are, or else the next look at several of them would copy them all
         label, begin, cut = beside["label"], 0, []
-        for length in rows["id"].chunk_lengths():
-            cut.append(label.slice(begin, length))
-            begin += length
-        return rows.with_columns(pl.concat(cut, rechunk=False))
+        for chunk in rows["id"].get_chunks():
+            cut.append(label.slice(begin, len(chunk)))
+            begin += len(chunk)
+        return rows.with_columns(pl.concat(cut, rechunk=False).alias("label"))
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
         counted = count_window(
@@ -184,16 +238,20 @@ class LoggedRows:
         return replace(counted, said=champion.baseline.predictions.profile(said_in(answers, champion.baseline)))
 
 
-_PART = TypeVar("_PART")
+_GIVEN = TypeVar("_GIVEN")
+_MADE = TypeVar("_MADE")
 
 
-def _ahead(parts: Iterator[_PART]) -> Iterator[_PART]:
-    """The *parts*, the next of which is made while the present one is in work."""
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = aside.submit(next, parts, None)
-            yield part
+def _side_by_side(work: Callable[[_GIVEN], _MADE], given: Iterable[_GIVEN]) -> Iterator[_MADE]:
+    """What *work* makes of each that is *given*, in their order; a few of them are in work at once."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        coming: deque[Future[_MADE]] = deque()
+        for one in given:
+            coming.append(pool.submit(work, one))
+            if len(coming) > WORKERS:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
 
 
 def said_in(answers: pl.DataFrame, baseline: Baseline) -> pl.DataFrame:
