@@ -109,7 +109,7 @@ class ParquetSource:
                 self._footer = file.metadata
                 schema = file.schema_arrow
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{quote(str(path))} cannot be read as Parquet: {quote(str(error))}.") from error
+            raise InputError(f"{path} cannot be read as Parquet: {quote(str(error))}.") from error
         self._types = dict(pl.DataFrame(schema.empty_table()).schema)
         self._texts = [name for name, dtype in self._types.items() if dtype == pl.String]
 
