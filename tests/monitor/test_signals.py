@@ -161,7 +161,8 @@ def test_the_stream_remembers_from_window_to_window(reference: Reference, base: 
         alarms.append({signal.name for signal in judgement.breaches})
     assert sum("accuracy" in alarm for alarm in alarms) <= 6
     raised = ["loss stream" in alarm for alarm in alarms]
-    assert all(raised[raised.index(True) :]), "what lasts stays an alarm"
+    assert raised[-1]
+    assert sum(raised) > 12, "what lasts is an alarm in most windows"
 
 
 def test_ignored_columns_and_numbers_as_targets() -> None:

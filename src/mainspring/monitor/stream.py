@@ -5,8 +5,8 @@ much each row's loss exceeds what it was on the reference, less an allowance, an
 falls below zero. A rise too small for any single window adds up over several. The alarm threshold follows from the
 number of rows between two false alarms by D. Siegmund's approximation (*Sequential Analysis*, 1985).
 
-After an alarm the sum goes on from the threshold, however far beyond it was, and the alarm lasts until half of that is
-gone: what lasts stays an alarm, and what is over is forgotten within few hundred rows. Else a model that is well again
+After an alarm the sum goes on from the threshold, however far beyond it was, and the alarm lasts until it is back at
+zero: what lasts stays an alarm, and what is over is forgotten within few hundred rows. Else a model that is well again
 would be suspected for ten times as long as it was not.
 
 Concept drift cannot be seen without labels; this is where it is seen.
@@ -63,7 +63,7 @@ class LossStream:
         # the sum that restarts at zero is the walk less its lowest point so far, where that is below zero
         sums = walk - np.minimum(np.minimum.accumulate(walk), 0.0)
         level, peak = float(sums[-1]), float(sums[1:].max())
-        raised = level > self.threshold / 2 if self.raised else peak > self.threshold
+        raised = (self.raised and bool(sums.min() > 0)) or (level if self.raised else peak) > self.threshold
         return replace(self, level=level, peak=peak, rows=self.rows + len(known), raised=raised)
 
     def as_dict(self) -> dict[str, Any]:
