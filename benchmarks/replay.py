@@ -192,7 +192,7 @@ def null(column: str) -> Callable[[pl.DataFrame], pl.DataFrame]:
 
 def renamed(column: str, level: Any, learned: pl.Series) -> Callable[[pl.DataFrame], pl.DataFrame]:
     """A level by another name, a code by the next one that is free."""
-    other = f"{level} (new)" if isinstance(level, str) else learned.max() + 1
+    other = f"{level} (new)" if isinstance(level, str) else int(learned.to_numpy().max()) + 1
     return lambda rows: rows.with_columns(pl.col(column).replace(level, other))
 
 
