@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
 from mainspring.serve.log.identity import new_id
-from mainspring.serve.log.record import encode
+from mainspring.serve.log.record import encode_each
 from mainspring.serve.meter import BOUNDS, Histogram
 from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
@@ -219,7 +219,7 @@ class Lane:
         histogram = self._count(queue, len(items), now - start)
         counts, version = histogram.counts, served.version
         scores: Sequence[list[float] | None] = scored.scores or [None] * len(items)
-        records: list[bytes] = []
+        records: list[tuple[Any, ...]] = []
         bodies: list[bytes] = []
         for item, value, chances in zip(items, scored.values, scores, strict=True):
             _, identity, entity, body, started, request, _ = item
@@ -227,14 +227,12 @@ class Lane:
             counts[bisect_left(BOUNDS, latency)] += 1
             histogram.total += latency
             if log is not None:
-                records.append(
-                    encode(
-                        identity, clock, version, role, entity if entity is None else str(entity), body, value, chances,
-                        int(latency * 1e6), 200, flag, request or identity,
-                    )
-                )  # fmt: skip
+                records.append((
+                    identity, clock, version, role, entity if entity is None else str(entity), body, value, chances,
+                    int(latency * 1e6), 200, flag, request,
+                ))  # fmt: skip
             bodies.append(answer(identity, value, chances, flag).encode())
-        ticket = log.extend(records) if log is not None else 0
+        ticket = log.append(encode_each(records), len(records)) if log is not None else 0
         if log is not None and log.is_durable:
             told = [(item.connection, 200, body, item.echo) for item, body in zip(items, bodies, strict=True)]
             self._later(self._when_kept(told, ticket))

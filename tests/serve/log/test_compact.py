@@ -81,7 +81,9 @@ def test_the_log_holds_what_was_asked_and_answered(workspace: Workspace) -> None
             "two", micros(NOON), 1, "shadow", 2, ["c-1", None], [[30, 2.0, "bo"], [31, None, None]],
             ["no", "yes"], [[0.9, 0.1], [0.2, 0.8]], 1_500, 200, None, "r-9",
         ),
-        prediction(5, NOON, id="bad", features=None, prediction=None, scores=None, status=422, flags="rejected"),
+        prediction(
+            5, NOON, id="bad", features=None, prediction=None, scores=None, status=422, flags="rejected", request="",
+        ),
     ]  # fmt: skip
     spool(workspace, given)
     assert waiting(workspace, MODEL) > 0
@@ -93,6 +95,7 @@ def test_the_log_holds_what_was_asked_and_answered(workspace: Workspace) -> None
         "latency_ms", "status", "flags", "request",
     ]  # fmt: skip
     assert rows["id"].to_list() == ["one", "two:0", "two:1", "bad"]
+    assert rows["request"].to_list() == ["r-4", "r-9", "r-9", "bad"]
     assert rows["x.age"].to_list() == [None, 30, 31, None]
     assert rows["entity"].to_list() == ["c-4", "c-1", None, "c-5"]
     assert rows["score.yes"].to_list() == [0.75, 0.1, 0.8, None]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.serve.log.record import decode, encode, encode_many
+from mainspring.serve.log.record import decode, encode, encode_each, encode_many
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
@@ -48,6 +48,13 @@ def test_no_value_makes_it_fail(value: Any) -> None:
     record = decode(encode("id", 1, 1, "champion", value, [1.5, value], None, None, 5, 200, None, "r"))
     assert record.features[0] == 1.5
     assert decode(encode_many("id", 1, 1, "champion", 1, [value], [[value]], None, None, 5, 200, None, "r")).rows == 1
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 65_535, 65_536])
+@pytest.mark.parametrize("value", [b'{"a": 1}', 2**70])
+def test_the_records_of_many_requests_are_those_of_each(count: int, value: Any) -> None:
+    given = [(f"id-{number}", 1, 1, "champion", None, value, "yes", [0.5], 5, 200, None, "") for number in range(count)]
+    assert encode_each(given) == b"".join(encode(*fields) for fields in given)
 
 
 def test_damaged_bytes_are_no_record() -> None:

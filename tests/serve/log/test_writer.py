@@ -105,16 +105,19 @@ def test_what_waits_longer_than_the_queue_is_dropped_and_counted(tmp_path: Path)
     assert kept(writer.folder) == ["id-0"]
 
 
-def test_several_at_once_are_taken_in_order_and_as_many_as_there_is_room_for(tmp_path: Path) -> None:
+def test_several_at_once_are_taken_in_order_and_all_or_none(tmp_path: Path) -> None:
     with open_writer(tmp_path) as writer:
-        assert writer.extend([record(number) for number in range(5)]) == 5
+        assert writer.append(b"".join(record(number) for number in range(5)), 5) == 5
         assert writer.append(record(5)) == 6
+        assert writer.flush()
+        assert writer.status().synced == 6
     assert kept(writer.folder) == [f"id-{number}" for number in range(6)]
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "shop").write_text("a file where the folder should be")
     full = open_writer(tmp_path / "full", queue=2_000)
-    assert full.extend([record(number, 1_000) for number in range(3)]) == DROPPED
-    assert full.dropped == 2
+    assert full.append(record(0, 1_000)) == 1
+    assert full.append(b"".join(record(number, 1_000) for number in range(3)), 3) == DROPPED
+    assert full.dropped == 3
     assert full.status().accepted == 1
     full.close()
 

@@ -114,7 +114,7 @@ class _Rows:
         self._latencies += [record.latency for record in records]
         self._statuses += [record.status for record in records]
         self._flags += [record.flags for record in records]
-        self._requests += [record.request for record in records]
+        self._requests += [record.request or record.id for record in records]
 
     def _add_many(self, record: Record, rows: int) -> None:
         self._ids += [row_id(record.id, row, rows) for row in range(rows)]
@@ -134,7 +134,7 @@ class _Rows:
         self._latencies += [record.latency] * rows
         self._statuses += [record.status] * rows
         self._flags += _of_length(record.flags, rows)
-        self._requests += [record.request] * rows
+        self._requests += [record.request or record.id] * rows
 
     def _row(self, features: Any) -> Sequence[Any]:
         if isinstance(features, list) and len(features) == self._width:

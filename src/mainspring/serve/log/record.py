@@ -31,6 +31,8 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     schema`), for many a list of such rows. It may also be bytes: the JSON object of the row, or the JSON array of the
     rows' objects, as the client sent it. ``scores`` is None, a list of a number for each class, or a list of such
     lists; for many rows also bytes: float64, little-endian, shape (rows, classes).
+
+    ``request`` is the id that the request came with, empty where it has no other than ``id``.
     """
 
     id: str
@@ -104,6 +106,18 @@ def encode_many(
         return _encode(fields)
     except (OverflowError, TypeError, ValueError):
         return _encode(_tame(fields))
+
+
+def encode_each(requests: Sequence[tuple[Any, ...]]) -> bytes:
+    """The records of some *requests* of one row, one behind the other; of each the arguments of `encode`, in order.
+
+    At less than half the price of as many calls of `encode`.
+    """
+    try:
+        data = _encode(requests)
+    except (OverflowError, TypeError, ValueError):
+        return b"".join(encode(*fields) for fields in requests)
+    return data[1 if len(requests) < 16 else 3 if len(requests) < 65_536 else 5 :]  # without the array's own head
 
 
 def decode(record: bytes) -> Record:

@@ -39,16 +39,16 @@ _records = msgspec.msgpack.Decoder(list[Record])
 _schema = msgspec.msgpack.Decoder(Schema)
 
 
-def records_parts(records: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """A frame of encoded *records* in two parts, to be written one after the other: megabytes are copied once."""
-    count, body = b"\xdd" + len(records).to_bytes(4, "big"), b"".join(records)
-    head = _HEAD.pack(_RECORDS, len(count) + len(body), zlib.crc32(body, zlib.crc32(count)))
-    return head + count, body
+def records_parts(count: int, records: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """A frame of *count* encoded *records* in two parts, to be written one after the other: they are copied once."""
+    array, body = b"\xdd" + count.to_bytes(4, "big"), b"".join(records)
+    head = _HEAD.pack(_RECORDS, len(array) + len(body), zlib.crc32(body, zlib.crc32(array)))
+    return head + array, body
 
 
 def records_frame(records: Sequence[bytes]) -> bytes:
     """A frame of encoded *records*."""
-    return b"".join(records_parts(records))
+    return b"".join(records_parts(len(records), records))
 
 
 def schema_frame(schema: Schema) -> bytes:

@@ -20,7 +20,7 @@ from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.lock import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from mainspring.serve.log.schema import Schema
@@ -86,11 +86,11 @@ class LogWriter:
         self._interval, self._sync, self._roll, self._limit = interval, sync, roll, queue
         self._guard = threading.Lock()
         self._wake = threading.Event()
-        self._queue: list[bytes] = []
+        self._queue: list[tuple[int, bytes]] = []
         self._waiting: list[tuple[int, asyncio.AbstractEventLoop | None, asyncio.Future[bool] | threading.Event]] = []
         self._schemas: dict[int, bytes] = {}
         self._accepted = self._dropped = self._pending = 0
-        self._taken: list[bytes] = []  # by the thread, and not written yet
+        self._taken: list[tuple[int, bytes]] = []  # by the thread, and not written yet
         self._written = self._synced = self._failed = 0
         self._refused = 0  # the last ticket that a failed write or sync was to acknowledge
         self._lost = 0  # the last ticket whose sync failed
@@ -106,38 +106,20 @@ class LogWriter:
         with self._guard:
             self._schemas[schema.version] = spool.schema_frame(schema)
 
-    def append(self, record: bytes) -> int:
-        """Take a record (see `mainspring.serve.log.record.encode`) and return its ticket, or `DROPPED`.
+    def append(self, records: bytes, count: int = 1) -> int:
+        """Take *count* records (see `mainspring.serve.log.record`); the ticket of the last of them, or `DROPPED`.
 
         Costs a fraction of a microsecond; the queue's bound decides, never the disk.
         """
         with self._guard:
-            pending = self._pending + len(record)
+            pending = self._pending + len(records)
             if pending > self._limit or self._closing:
-                self._dropped += 1
+                self._dropped += count
                 return DROPPED
-            self._queue.append(record)
+            self._queue.append((count, records))
             self._pending = pending
-            self._accepted = ticket = self._accepted + 1
-        if self.is_durable or pending - len(record) < BATCH <= pending:
-            self._wake.set()
-        return ticket
-
-    def extend(self, records: Sequence[bytes]) -> int:
-        """Take several records at once, for about the price of one; the last one's ticket, or `DROPPED` if one was."""
-        size = sum(map(len, records))
-        with self._guard:
-            pending = self._pending + size
-            if pending <= self._limit and not self._closing:
-                self._queue += records
-                self._pending = pending
-                self._accepted = ticket = self._accepted + len(records)
-            else:
-                ticket = DROPPED
-        if ticket == DROPPED:  # as many as there is room for
-            tickets = [self.append(record) for record in records]
-            return DROPPED if DROPPED in tickets else tickets[-1]
-        if self.is_durable or pending - size < BATCH <= pending:
+            self._accepted = ticket = self._accepted + count
+        if self.is_durable or pending - len(records) < BATCH <= pending:
             self._wake.set()
         return ticket
 
@@ -239,7 +221,7 @@ class LogWriter:
             self._queue = []
             schemas = list(self._schemas.items())
             wanted = self.is_durable or last or bool(self._waiting)
-        ticket = self._written + len(self._taken)
+        ticket = self._written + sum(count for count, _ in self._taken)
         error = _failure(lambda: self._write_all(schemas))
         error = _failure(lambda: self._keep(wanted=wanted, last=last)) or error
         with self._guard:
@@ -268,13 +250,13 @@ class LogWriter:
 
     def _write(self, schemas: list[tuple[int, bytes]]) -> None:
         """Write one frame of what was taken."""
-        count = size = 0
-        for record in self._taken:
-            count, size = count + 1, size + len(record)
+        chunks = count = size = 0
+        for records, data in self._taken:
+            chunks, count, size = chunks + 1, count + records, size + len(data)
             if size >= _FRAME:
                 break
-        self._file.write(schemas, self._taken[:count])
-        del self._taken[:count]
+        self._file.write(schemas, count, [data for _, data in self._taken[:chunks]])
+        del self._taken[:chunks]
         with self._guard:
             self._pending -= size
             self._written += count
@@ -321,13 +303,13 @@ class _File:
         self._is_dirty = False
         self.size = 0
 
-    def write(self, schemas: list[tuple[int, bytes]], records: list[bytes]) -> None:
-        """Append the *records*, and before them each schema that the file does not have yet; all or nothing."""
+    def write(self, schemas: list[tuple[int, bytes]], count: int, records: list[bytes]) -> None:
+        """Append the *count* *records*, and before them each schema that the file does not have yet; all or nothing."""
         if self._handle is not None and os.fstat(self._handle).st_nlink == 0:
             self.give_up()  # somebody removed it
         handle = self._open() if self._handle is None else self._handle
         fresh = [(version, frame) for version, frame in schemas if self._schemas.get(version) != frame]
-        head, body = spool.records_parts(records)
+        head, body = spool.records_parts(count, records)
         head = b"".join([*(frame for _, frame in fresh), head])
         try:
             for data in (memoryview(head), memoryview(body)):
