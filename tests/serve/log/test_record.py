@@ -53,7 +53,9 @@ def test_no_value_makes_it_fail(value: Any) -> None:
 @pytest.mark.parametrize("count", [1, 15, 16, 65_535, 65_536])
 @pytest.mark.parametrize("value", [b'{"a": 1}', 2**70])
 def test_the_records_of_many_requests_are_those_of_each(count: int, value: Any) -> None:
-    given = [(f"id-{number}", 1, 1, "champion", None, value, "yes", [0.5], 5, 200, None, "") for number in range(count)]
+    given: list[Any] = [
+        (f"id-{number}", 1, 1, "champion", None, value, "yes", [0.5], 5, 200, None, "") for number in range(count)
+    ]
     assert encode_each(given) == b"".join(encode(*fields) for fields in given)
 
 
