@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring import package
 from mainspring.registry import Registry, parse_reference
 from mainspring.serve.follower import Change, Follower
 from mainspring.serve.origin import FALLBACK, Registered
@@ -13,8 +16,6 @@ from mainspring.workspace import Workspace
 from tests.serve.live import until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mainspring.serve.wire import Plan
 
 
@@ -40,6 +41,8 @@ def test_the_champion_before_stays_unpacked_for_a_rollback(workspace: Path, tmp_
         plan: Plan | None = until(lambda: follower.look().plan, 20)
         assert plan is not None
         follower.tidy(plan)
+        assert versions(plan) == [version]
+        package.read(Path(plan.champion.folder))  # all of it is there
         return plan
 
     def kept() -> list[str]:
@@ -56,6 +59,15 @@ def test_the_champion_before_stays_unpacked_for_a_rollback(workspace: Path, tmp_
         assert versions(back) == [1]
         promoted(3)
         assert kept() == ["1", "3"]
+        # who tidies temporary folders takes a file of the champion before, or all of them: it is unpacked again
+        Path(back.champion.folder, "contract.json").unlink()
+        first = promoted(1)
+        (other,) = (tmp_path / "shelf" / "bundles").glob("3-*")
+        shutil.rmtree(other)
+        promoted(3)
+        Path(first.champion.folder, "manifest.json").unlink()
+        promoted(1)
+        assert follower.refused == {}, "nothing had to rest"
         follower.close()
 
 

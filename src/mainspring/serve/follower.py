@@ -6,17 +6,17 @@ import shutil
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from mainspring.core.errors import MainspringError
+from mainspring.package import manifest as manifests
 from mainspring.serve.trial import Trial
 from mainspring.serve.wire import Plan, Slot
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mainspring.serve.origin import Origin, Wanted
 
 AGAIN = 30.0
@@ -149,7 +149,10 @@ class Follower:
                 self.refused.pop(version, None)
                 self._rests.pop(version, None)
         now = time.monotonic()
+        live = set() if self._plan is None else {slot.version for slot in self._plan.slots}
         for version in wanted.versions:
+            if version in self._slots and version not in live and not _is_whole(self._slots[version]):
+                del self._slots[version]  # who tidies temporary folders was there, so it is unpacked again
             rests = version in self.refused and self._rests[version][0] > now
             if rests or version in self._slots or version in self._trials:
                 continue
@@ -203,3 +206,19 @@ class Follower:
 def _same(one: Plan, other: Plan) -> bool:
     told = ("champion", "canary", "percent", "shadows", "fallback", "aside")
     return all(getattr(one, name) == getattr(other, name) for name in told)
+
+
+class _Listed(msgspec.Struct):
+    """What a manifest says of files."""
+
+    parts: dict[str, str]
+
+
+def _is_whole(slot: Slot) -> bool:
+    """Whether every file of the bundle is still there; what is in them is for whoever loads it to see."""
+    folder = Path(slot.folder)
+    try:
+        listed = msgspec.json.decode((folder / manifests.NAME).read_bytes(), type=_Listed)
+        return all((folder / part).is_file() for part in listed.parts)
+    except (OSError, ValueError, msgspec.DecodeError):
+        return False
