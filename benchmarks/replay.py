@@ -322,7 +322,7 @@ def say(
     )
     last = stage.states[-1][1] if stage.states else {}
     for window, one in (pair for pair in stage.opened if pair[1].kind != "service"):
-        now = last[one.id]
+        now = last.get(one.id, one)
         became = one.kind if now.kind == one.kind else f"{one.kind}, became {now.kind}"
         acted = f" Action: {now.action}." if now.action else ""
         slice_ = f" ({now.details['slice']})" if now.details.get("slice") else ""

@@ -15,6 +15,7 @@ from mainspring.ledger import open_ledger
 from mainspring.monitor.signals import Signal, judge_window
 from mainspring.operate.champion import Champion, crown
 from mainspring.operate.diagnosis import Evidence, importance, unit_change
+from mainspring.operate.fold import BUDGET
 from mainspring.operate.incident import Desk
 from mainspring.operate.learner import SpanFits
 from mainspring.operate.memory import MemoryIncidents
@@ -282,3 +283,35 @@ def test_a_slow_endpoint_is_an_incident_of_its_own_that_no_retrain_is_written_in
     assert case.desk.draw(1, [slow], unasked).opening == ()
     case.desk.keep(case.desk.draw(2, [], unasked))
     assert case.desk.port.get(opened.id).status == "closed"
+
+
+def test_what_is_graver_and_joins_a_warning_is_told_as_what_it_is() -> None:
+    case = Case()
+    slow = Signal(
+        name="latency_p99_ms at most 5", kind="service", value=8.0, breached=True, rows=400, severity="warning",
+        text="latency_p99_ms at most 5 was not kept (8)",
+    )  # fmt: skip
+    down = replace(slow, name="error share", text="100 % of the requests failed", severity=None)
+    (opened,) = case.desk.keep(case.desk.draw(0, [slow], lambda: None))
+    assert opened.severity == "warning"
+    case.desk.keep(case.desk.draw(1, [slow, down], lambda: None))
+    found = case.desk.port.get(opened.id)
+    assert (found.severity, found.summary) == ("critical", "100 % of the requests failed.")
+    case.desk.port.update(opened.id, severity="info")
+    case.desk.keep(case.desk.draw(2, [slow, down], lambda: None))
+    assert case.desk.port.get(opened.id).severity == "info", "people know better, and nothing is new"
+
+
+def test_drift_whose_harm_only_a_budget_shows_is_kept_as_what_it_became() -> None:
+    case = Case()
+    moved = Signal(name="js", kind="drift", column="a", value=0.4, breached=True, rows=400, text="a moved")
+    burning = Signal(
+        name=f"{BUDGET}accuracy at least 0.9", kind="performance", value=20.0, breached=True, rows=2,
+        text="accuracy at least 0.9 was broken in 2 of the last 2 windows", severity="warning",
+    )  # fmt: skip
+    (opened,) = case.desk.keep(case.desk.draw(0, [moved], lambda: None))
+    assert (opened.kind, opened.severity) == ("drift", "info")
+    case.desk.keep(case.desk.draw(1, [burning], lambda: None))
+    found = case.desk.port.get(opened.id)
+    assert (found.kind, found.severity) == ("performance", "warning")
+    assert found.summary == "Accuracy at least 0.9 was broken in 2 of the last 2 windows."

@@ -146,8 +146,8 @@ class Desk:
         return made
 
     def _join(self, case: Case, found: tuple[Signal, ...], told: Diagnosis | None, where: str) -> None:
-        news = _is_other(self._cases[case.id], case)
-        named, self._cases[case.id] = self._cases[case.id].named, case
+        before, self._cases[case.id] = self._cases[case.id], case
+        news = _is_other(before, case)
         details: dict[str, Any] = {"alerts": case.alerts, "columns": sorted(case.columns)}
         if told is not None:
             details |= {"slice": told.slice, "changed": list(told.changed)}
@@ -160,10 +160,14 @@ class Desk:
                 at=self._clock.now(),
             )
         else:
-            self.port.update(case.id, details=details, at=self._clock.now())
-        # once only: a person may find it less grave
-        if any(one.severity == "critical" for one in found if name_of(one) not in named):
-            self.port.update(case.id, severity="critical", at=self._clock.now())
+            become: dict[str, Any] = {} if before.kind == case.kind else {"kind": case.kind}
+            summary = plain(found).summary if become else None
+            self.port.update(case.id, details=details, summary=summary, **become, at=self._clock.now())
+        # by what is new only: a person may find the rest less grave
+        fresh = [one for one in found if name_of(one) not in before.named]
+        if fresh and SEVERITIES.index(_gravest(case.kind, fresh)) > SEVERITIES.index(self.port.get(case.id).severity):
+            summary = plain(fresh).summary if told is None else None
+            self.port.update(case.id, severity=_gravest(case.kind, fresh), summary=summary, at=self._clock.now())
         if news:
             summary = plain(found).summary if told is None else told.summary
             self.port.append(case.id, kind="changed", text=summary, at=self._clock.now())

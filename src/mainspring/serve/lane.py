@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
 from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.record import encode_each
+from mainspring.serve.log.writer import DROPPED
 from mainspring.serve.meter import BOUNDS, Histogram
 from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
@@ -232,7 +233,11 @@ class Lane:
                     int(latency * 1e6), 200, flag, request,
                 ))  # fmt: skip
             bodies.append(answer(identity, value, chances, flag).encode())
-        ticket = log.append(encode_each(records), len(records)) if log is not None else 0
+        ticket = 0
+        if log is not None:
+            for some in (records[begin : begin + TURN] for begin in range(0, len(records), TURN)):
+                taken = log.append(encode_each(some), len(some))
+                ticket = DROPPED if DROPPED in (ticket, taken) else taken
         if log is not None and log.is_durable:
             told = [(item.connection, 200, body, item.echo) for item, body in zip(items, bodies, strict=True)]
             self._later(self._when_kept(told, ticket))

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from mainspring.contract import Requirement
 from mainspring.core.clock import SimulatedClock
+from mainspring.monitor.service_point import ServicePoint
 from mainspring.operate import budget
 from mainspring.operate.action import advise
 from mainspring.operate.live import document
+from mainspring.operate.live.measured import burning_service
 from tests.operate.live.bench import HOUR, NOON, ROWS, Bench, world
+from tests.operate.worlds import contract
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -130,3 +134,26 @@ def test_windows_in_which_nothing_was_answered_use_up_the_budget_of_errors(tmp_p
     assert [[one.result for one in each.verdicts] for each in records] == [["pass"], ["fail"]]
     assert len(bench.workspace.ledger.incidents.search()) == 1
     bench.close()
+
+
+def slow(requests: int, p50: float, p99: float = 250.0) -> ServicePoint:
+    """Five minutes."""
+    return ServicePoint(requests=requests, failed=0, refused=0, seconds=300.0, p50=p50, p99=p99)
+
+
+@pytest.mark.parametrize(
+    ("points", "burns"),
+    [
+        ([slow(95, 20.0)] * 4, False),  # the slowest of 95 is no percentile of theirs
+        ([slow(150, 20.0)] * 4, True),
+        ([slow(95, 200.0)] * 4, True),  # most of them are slow
+        ([slow(95, 200.0)] * 4 + [slow(7, 200.0)] * 3, True),  # too few to say that it is over
+        ([slow(95, 200.0)] * 4 + [slow(95, 20.0, 30.0)], False),
+    ],
+)
+def test_a_percentile_takes_a_hundred_requests_and_few_of_them_end_nothing(
+    points: list[ServicePoint], burns: bool
+) -> None:
+    must = Requirement(metric="latency_p99_ms", at_most=100.0)
+    found = burning_service(contract(requirements=(must,)), points, NOON)
+    assert [one.severity for one in found] == (["critical"] if burns else [])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mainspring.contract import judge
 from mainspring.contract.metric import METRICS
@@ -23,7 +23,6 @@ from mainspring.operate.fold import BUDGET
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
-    from typing import Literal
 
     from mainspring.contract import Contract, Requirement, Verdict
     from mainspring.monitor.service_point import ServicePoint
@@ -34,6 +33,10 @@ if TYPE_CHECKING:
 _KINDS: dict[str, SignalKind] = {
     "quality": "performance", "fairness": "performance", "data": "data quality", "service": "service",
 }  # fmt: skip
+Kept: TypeAlias = Literal["pass", "fail", "not measurable"]
+_HUNDRED = 100
+_LOOKED = 12
+"""So many windows back one is looked for that says whether a requirement is kept now."""
 _DRIFT = "drifted_columns"
 """Each column that drifts has its incident; how many they are is no cause of its own."""
 
@@ -123,12 +126,13 @@ def burning_service(contract: Contract, points: Sequence[ServicePoint], now: dat
     """The same of the requirements on how the endpoint serves, by the short windows until *now*."""
     found = []
     for requirement in contract.requirements:
-        if not (points and _is_timed(requirement)) or _kept(requirement, points[-1]) != "fail":
+        if not (points and _is_timed(requirement)) or _last(requirement, points) != "fail":
             continue
         since = now - max(budget.reach(contract.slo.over), timedelta(seconds=budget.WINDOWS * points[-1].seconds))
         some = takewhile(lambda one: one[1] > since, _backwards(points, now))  # noqa: B023  # taken at once
         slices = [budget.Slice(start=start, end=end, result=_kept(requirement, one)) for start, end, one in some]
-        found += _blazing(contract, requirement, slices, now, service(points[-1])[requirement.metric].value)
+        value = service(points[-1]).get(requirement.metric)
+        found += _blazing(contract, requirement, slices, now, None if value is None else value.value)
     return found
 
 
@@ -146,10 +150,20 @@ def _backwards(points: Sequence[ServicePoint], now: datetime) -> Iterator[tuple[
         now = start
 
 
-def _kept(requirement: Requirement, point: ServicePoint) -> Literal["pass", "fail", "not measurable"]:
+def _last(requirement: Requirement, points: Sequence[ServicePoint]) -> Kept:
+    """Whether the last of *points* that says anything kept it: a window of few requests ends nothing."""
+    found = (_kept(requirement, one) for one in reversed(points[-_LOOKED:]))
+    return next((one for one in found if one != "not measurable"), "not measurable")
+
+
+def _kept(requirement: Requirement, point: ServicePoint) -> Kept:
     """Whether a short window keeps it. Of few requests a single error, or a single slow answer, says nothing."""
-    found = judge(requirement, service(point).get(requirement.metric), stage="live").result
+    measured = service(point)
+    found = judge(requirement, measured.get(requirement.metric), stage="live").result
     alone = found == "fail" and requirement.metric == "error_rate" and point.failed + point.shed == 1
+    if found == "fail" and requirement.metric == "latency_p99_ms" and point.requests < _HUNDRED:
+        # the slowest of less than a hundred is no percentile; where half of them are slow, it need not be one
+        alone = judge(requirement, measured.get("latency_p50_ms"), stage="live").result != "fail"
     return "not measurable" if alone or point.requests < FEWEST else found
 
 
