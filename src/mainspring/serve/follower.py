@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mainspring.core.errors import MainspringError
-from mainspring.package import manifest as manifests
 from mainspring.serve.trial import Trial
 from mainspring.serve.wire import Plan, Slot
 
@@ -216,6 +215,8 @@ class _Listed(msgspec.Struct):
 
 def _is_whole(slot: Slot) -> bool:
     """Whether every file of the bundle is still there; what is in them is for whoever loads it to see."""
+    from mainspring.package import manifest as manifests  # not before the workers are started
+
     folder = Path(slot.folder)
     try:
         listed = msgspec.json.decode((folder / manifests.NAME).read_bytes(), type=_Listed)
