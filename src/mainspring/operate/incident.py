@@ -165,9 +165,10 @@ class Desk:
             self.port.update(case.id, details=details, summary=summary, **become, at=self._clock.now())
         # by what is new only: a person may find the rest less grave
         fresh = [one for one in found if name_of(one) not in before.named]
-        if fresh and SEVERITIES.index(_gravest(case.kind, fresh)) > SEVERITIES.index(self.port.get(case.id).severity):
+        gravest = _gravest(case.kind, fresh) if fresh else "info"
+        if SEVERITIES.index(gravest) > SEVERITIES.index(self.port.get(case.id).severity):
             summary = plain(fresh).summary if told is None else None
-            self.port.update(case.id, severity=_gravest(case.kind, fresh), summary=summary, at=self._clock.now())
+            self.port.update(case.id, severity=gravest, summary=summary, at=self._clock.now())
         if news:
             summary = plain(found).summary if told is None else told.summary
             self.port.append(case.id, kind="changed", text=summary, at=self._clock.now())

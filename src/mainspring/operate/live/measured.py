@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from mainspring.contract import judge
 from mainspring.contract.metric import METRICS
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from mainspring.contract import Contract, Requirement, Verdict
+    from mainspring.contract import Contract, Requirement, Result, Verdict
     from mainspring.monitor.service_point import ServicePoint
     from mainspring.monitor.signals import Judgement, SignalKind
     from mainspring.operate.budget import Held, Record, Slice
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _KINDS: dict[str, SignalKind] = {
     "quality": "performance", "fairness": "performance", "data": "data quality", "service": "service",
 }  # fmt: skip
-Kept: TypeAlias = Literal["pass", "fail", "not measurable"]
 _HUNDRED = 100
 _LOOKED = 12
 """So many windows back one is looked for that says whether a requirement is kept now."""
@@ -150,13 +149,13 @@ def _backwards(points: Sequence[ServicePoint], now: datetime) -> Iterator[tuple[
         now = start
 
 
-def _last(requirement: Requirement, points: Sequence[ServicePoint]) -> Kept:
+def _last(requirement: Requirement, points: Sequence[ServicePoint]) -> Result:
     """Whether the last of *points* that says anything kept it: a window of few requests ends nothing."""
     found = (_kept(requirement, one) for one in reversed(points[-_LOOKED:]))
     return next((one for one in found if one != "not measurable"), "not measurable")
 
 
-def _kept(requirement: Requirement, point: ServicePoint) -> Kept:
+def _kept(requirement: Requirement, point: ServicePoint) -> Result:
     """Whether a short window keeps it. Of few requests a single error, or a single slow answer, says nothing."""
     measured = service(point)
     found = judge(requirement, measured.get(requirement.metric), stage="live").result

@@ -169,7 +169,6 @@ class LoggedRows:
         part = self._read(some, reading.window, reading.types)
         if not part.height:
             return None
-        labels = reading.by_entity is not None
         part = self._labelled(part, reading.by_entity) if reading.by_entity is not None else part
         said = _answered(part)
         mine = of_version(said, reading.champion.version)
@@ -177,7 +176,7 @@ class LoggedRows:
             counted = self._count(said, mine, reading.champion)
         return _Part(
             rows=said.height,
-            labelled=mine.height - mine["label"].null_count() if labels else 0,
+            labelled=mine["label"].count() if "label" in reading.light else 0,
             versions=dict(_versions(said)),
             service=ServiceCounts.of(part),
             counted=counted,
@@ -223,9 +222,9 @@ class LoggedRows:
         beside = rows.select("id").join(known.select("id", "label"), on="id", how="left", maintain_order="left")
         # cut as the other columns are, or else the next look at several of them would copy them all
         label, begin, cut = beside["label"], 0, []
-        for chunk in rows["id"].get_chunks():
-            cut.append(label.slice(begin, len(chunk)))
-            begin += len(chunk)
+        for length in rows["id"].chunk_lengths():
+            cut.append(label.slice(begin, length))
+            begin += length
         return rows.with_columns(pl.concat(cut, rechunk=False).alias("label"))
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
