@@ -5,7 +5,7 @@ Fitted once on rows with known truth that the model was not trained on (the hold
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -16,7 +16,7 @@ from mainspring.evaluate.metric import IMPLEMENTED, Setting, build, estimates
 from mainspring.evaluate.outcome import Outcome
 from mainspring.monitor.expectation import Expectation
 from mainspring.monitor.loss_model import LossModel
-from mainspring.monitor.profile import OWN_WINDOWS, Reference
+from mainspring.monitor.profile import OWN_WINDOWS, Reference, WindowProfile
 from mainspring.monitor.spread import LARGEST, Spread, spreads
 from mainspring.monitor.unrest import LEAST
 
@@ -111,6 +111,17 @@ class Baseline:
             cost=dict(cost or {}),
             positive=positive,
         )
+
+    def profile(self, said: pl.DataFrame) -> WindowProfile:
+        """Count what the model *said*, a frame as of :func:`prediction_frame`, in the bins of what it said at release.
+
+        Classes need not be made texts before: they are counted as such.
+        """
+        found = self.predictions.profile(said)
+        if self.task != "regression":
+            types = self.predictions.columns[PREDICTION].profile.types
+            found.columns[PREDICTION] = replace(found.columns[PREDICTION], types=types)
+        return found
 
     @classmethod
     def of_contract(

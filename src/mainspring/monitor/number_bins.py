@@ -31,7 +31,7 @@ _STEEPEST = 1e290
 _STEEP = 1e15
 _FAR = 2.0**32
 _SQUASHED = _MAGIC + 1 + _TOP / 2
-_scratch = threading.local()
+_of_thread = threading.local()
 _WIDEST = 64.0
 """Squashed values beyond so many scales from the middle count as this far away in the mean and the deviation."""
 _FRACTION = 1024.0
@@ -98,7 +98,7 @@ class NumberBins:
     def cells(self, values: NDArray[Any], *, clip: bool) -> Ints:
         """Count *values* per fine cell; *clip* where some lie outside the reference's range."""
         total = np.zeros(CELLS, dtype=np.int64)
-        numbers, spare = _buffers()
+        numbers, spare = scratch()
         with np.errstate(over="ignore"):
             for start in range(0, len(values), _CHUNK):
                 part = values[start : start + _CHUNK]
@@ -249,11 +249,11 @@ def _steps(bins: int) -> Floats:
     return np.arange(1, bins, dtype=np.float64)
 
 
-def _buffers() -> tuple[Floats, Floats]:
+def scratch() -> tuple[Floats, Floats]:
     """Two buffers for this thread. Fresh ones would cost more in page faults than the counting itself."""
-    if not hasattr(_scratch, "buffers"):
-        _scratch.buffers = np.empty(_CHUNK), np.empty(_CHUNK)
-    found: tuple[Floats, Floats] = _scratch.buffers
+    if not hasattr(_of_thread, "buffers"):
+        _of_thread.buffers = np.empty(_CHUNK), np.empty(_CHUNK)
+    found: tuple[Floats, Floats] = _of_thread.buffers
     return found
 
 

@@ -226,7 +226,7 @@ def _profile_part(column: ReferenceColumn, part: pl.Series, dtype: str) -> Colum
     counts, steps, squares = np.zeros(0 if column.bins is None else column.bins.size, dtype=np.int64), 0, 0
     unseen: dict[str, int] = {}
     if isinstance(column.bins, LevelBins) and content.values is not None:
-        counts, unseen = column.bins.count(level_bins.counted(content.values))
+        counts, unseen = column.bins.tally(content.values)
     elif isinstance(column.bins, NumberBins) and len(content.values):
         low, high = content.low, content.high
         counts, steps, squares = column.bins.count(content.values, low, high)

@@ -43,6 +43,8 @@ _SHED = (429, 503)
 _TIMES = "times:"
 _FLOOR = 0.05
 _FASTEST = 1e-3
+_BLOCK = 16_384
+"""So many latencies are counted at once: what is made on the way fits into memory that is asked for only once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,28 +96,24 @@ class ServiceCounts:
         status = rows["status"].fill_null(200).to_numpy()
         first = np.ones(len(times), dtype=bool)
         first[1:] = (times[1:] != times[:-1]) | (latency[1:] != latency[:-1])
-        status, latency = status[first], latency[first]
+        if not first.all():
+            status, latency = status[first], latency[first]
+        if not (status >= 400).any():
+            return cls(requests=len(status), latency=_cells(latency))
         well = latency[status < 400]
-        times = np.ones(len(status), dtype=np.int64)
-        if len(well) < len(status):
-            times = _times(rows["flags"].to_frame().filter(first).to_series())
+        times = _times(rows["flags"].to_frame().filter(first).to_series())
         shed = np.isin(status, _SHED)
-        cells = np.ceil(np.log(np.maximum(well, _FASTEST)) / math.log(GROWTH)).astype(np.int64)
-        least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
-        each = np.bincount(cells - least)
-        found = np.flatnonzero(each)
         broken: dict[str, int] = {}
-        if len(well) < len(status):
-            for flags in rows["flags"].filter(rows["status"].is_between(400, 499)).drop_nulls().to_list():
-                for name in flags.split(",") if not flags.startswith(_TIMES) else ():
-                    broken[name] = broken.get(name, 0) + 1
+        for flags in rows["flags"].filter(rows["status"].is_between(400, 499)).drop_nulls().to_list():
+            for name in flags.split(",") if not flags.startswith(_TIMES) else ():
+                broken[name] = broken.get(name, 0) + 1
         return cls(
             broken=broken,
             requests=int(times.sum()),
             failed=int(times[(status >= 500) & ~shed].sum()),
             refused=int(times[(status >= 400) & (status < 500) & ~shed].sum()),
             shed=int(times[shed].sum()),
-            latency=dict(zip((found + least).tolist(), each[found].tolist(), strict=True)),
+            latency=_cells(well),
         )
 
     def quantile(self, share: float) -> float:
@@ -154,6 +152,24 @@ class ServiceCounts:
         latency = {int(cell): int(count) for cell, count in raw["latency"]}
         counts = {name: raw[name] for name in ("requests", "failed", "refused", "broken")}
         return cls(**counts, latency=latency, shed=raw.get("shed", 0))
+
+
+def _cells(latency: np.ndarray[Any, Any]) -> dict[int, int]:
+    """How many of these latencies, in milliseconds, fall into each cell."""
+    import numpy as np
+
+    least = math.floor(math.log(_FASTEST) / math.log(GROWTH))
+    each = np.zeros(0, dtype=np.int64)
+    for begin in range(0, len(latency), _BLOCK):
+        logarithms = np.log(np.maximum(latency[begin : begin + _BLOCK], _FASTEST))
+        logarithms /= math.log(GROWTH)
+        cells = np.ceil(logarithms, out=logarithms).astype(np.int64)
+        cells -= least
+        more = np.bincount(cells, minlength=len(each))
+        more[: len(each)] += each
+        each = more
+    found = np.flatnonzero(each)
+    return dict(zip((found + least).tolist(), each[found].tolist(), strict=True))
 
 
 def _times(flags: pl.Series) -> np.ndarray[Any, np.dtype[np.int64]]:

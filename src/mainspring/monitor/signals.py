@@ -167,7 +167,7 @@ def count_window(
     judged = [name for name in reference.columns if name not in over]
     said = None
     if baseline is not None and predictions is not None:
-        said = baseline.predictions.profile(prediction_frame(predictions, positive=baseline.positive))
+        said = baseline.profile(prediction_frame(predictions, positive=baseline.positive))
     profile = reference.profile(frame)
     profiled = {name: (reference.columns[name], profile.columns[name]) for name in judged}
     rules = quality.count_rules(frame, contract, judged, profiled=profiled)

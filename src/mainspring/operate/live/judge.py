@@ -13,6 +13,7 @@ from mainspring.contract.metric import METRICS
 from mainspring.core.errors import NotFound, StoreError
 from mainspring.core.estimate import Estimate
 from mainspring.evaluate.requirements import verdicts
+from mainspring.monitor.baseline import prediction_frame
 from mainspring.monitor.profile import Reference
 from mainspring.monitor.service import refused_signal, service_signals
 from mainspring.monitor.service_point import KEPT, ServicePoint, seasons
@@ -37,11 +38,11 @@ from mainspring.operate.live.rows import (
     LoggedRows,
     clean,
     of_version,
-    said_in,
     thinned,
     told,
 )
 from mainspring.operate.live.windows import stamp
+from mainspring.operate.rollout.canary import predictions as predictions_of
 from mainspring.operate.trigger import moved, triggers
 from mainspring.serve.log import merge
 from mainspring.serve.log.read import FOREIGN, SLACK, TOLERANCE
@@ -94,11 +95,16 @@ class Judge:
         self.blind = ""
         """Why labels cannot be read, where that is so."""
 
-    def new(self, memory: Memory, window: LiveWindow, found: Found) -> Memory:
-        """Judge a window that has just ended. Raises Refused where somebody else wrote since *memory* was read."""
+    def new(self, memory: Memory, window: LiveWindow, found: Found, following: LiveWindow | None = None) -> Memory:
+        """Judge a window that has just ended; its rows read, the reading of the one *following* it begins.
+
+        Raises Refused where somebody else wrote since *memory* was read.
+        """
         if memory.next is not None and memory.next > window.start:
             return memory  # somebody else has judged it meanwhile
         known, gathered = self._gathered(memory, window)
+        if following is not None and known.champion.own and self._champions.at(following.end) == known.champion.version:
+            self.rows.begin(following, known.champion, labels=self._has_labels(following))
         point = ServicePoint.of(gathered.service, window.seconds)
         quiet_end = memory.points and not memory.points[-1].requests and not point.requests
         alerts = self._service(memory, window, point)
@@ -153,8 +159,8 @@ class Judge:
         )  # fmt: skip
         after = self._streaming(after, champion.version, stream)
         if not champion.own and champion.baseline is not None:
-            said = Reference.fit(said_in(clean(gathered.answers), champion.baseline))
-            after = replace(after, answers=said.as_dict(), answering=champion.version)
+            said = prediction_frame(predictions_of(clean(gathered.answers)), positive=champion.baseline.positive)
+            after = replace(after, answers=Reference.fit(said).as_dict(), answering=champion.version)
         after, broken = self._faults(after, looked, known)
         return self._commit(
             after, judged, breaches, found, looked=looked, verdicts=held, broken=broken, known=known,

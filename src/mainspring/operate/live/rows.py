@@ -9,8 +9,9 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from mainspring.monitor.baseline import Baseline
     from mainspring.operate.champion import Champion
     from mainspring.operate.live.windows import LiveWindow
+    from mainspring.serve.log.shape import Shape
     from mainspring.workspace import Workspace
 
 SAMPLE = 50_000
@@ -49,6 +51,8 @@ TOGETHER = 130_000
 """Segments are counted together up to so many rows: each count costs something however few rows there are."""
 WORKERS = 3
 """So many parts are in work at once: two read while one is counted (counting side by side only hands a lock about)."""
+_GIVEN = TypeVar("_GIVEN")
+_MADE = TypeVar("_MADE")
 _ALWAYS = ("time", "version", "role", "latency_ms", "status", "flags")
 
 
@@ -74,18 +78,21 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Reading:
-    """What is read of a window of *total* rows: columns with their types, and which of them are kept.
+    """What is read of a window of ``total`` rows: columns with their types, and which of them are kept.
 
-    ``by_entity``: the labels that name no prediction, None where labels are not asked for.
+    ``labels`` is None where they are not asked for. Whatever the ledger knows stands here: the parts are read on other
+    threads, while this one may be in a transaction.
     """
 
     window: LiveWindow
     champion: Champion
+    known: Shape
+    segments: tuple[Segment, ...]
     types: dict[str, pl.DataType]
     light: list[str]
     kept: list[str]
     total: int
-    by_entity: pl.DataFrame | None
+    labels: truth.Labels | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +119,8 @@ class LoggedRows:
         self._contract = contract
         self._model = model
         self._counting = Lock()
+        self._begun: _SideBySide[list[Segment], _Part | None] | None = None
+        self._reading: _Reading | None = None
 
     def ticks(self, segment: Segment) -> np.ndarray[Any, np.dtype[np.int64]]:
         """When the answered rows of *segment* came, in microseconds since 1970; about so, where it is damaged."""
@@ -124,26 +133,59 @@ class LoggedRows:
             return np.linspace(first, last, segment.rows).astype(np.int64)
         return found.to_physical().to_numpy()
 
+    def begin(self, window: LiveWindow, champion: Champion, *, labels: bool) -> None:
+        """Read the first parts of *window* while something else is done: whoever gathers the same goes on with them."""
+        self.leave()
+        reading = self._reading = self._planned(window, champion, labels=labels)
+        self._begun = _SideBySide(partial(self._part, reading), blocks(reading.segments, TOGETHER))
+
+    def leave(self) -> None:
+        """Forget what was begun."""
+        begun, self._begun, self._reading = self._begun, None, None
+        if begun is not None:
+            begun.leave()
+
     def gather(self, window: LiveWindow, champion: Champion, *, labels: bool) -> Gathered:
         """Read *window* once, counted in the bins of *champion*; *labels*: put them beside the answers."""
-        known = self.log.shape.columns
+        reading = self._reading
+        if (
+            reading is None
+            or (reading.window, reading.labels is not None) != (window, labels)
+            or reading.champion is not champion
+        ):
+            self.begin(window, champion, labels=labels)
+        reading, begun = self._reading, self._begun
+        assert reading is not None and begun is not None
+        try:
+            return self._together(reading, begun)
+        finally:
+            self.leave()
+
+    def _planned(self, window: LiveWindow, champion: Champion, *, labels: bool) -> _Reading:
+        shape = self.log.shape
+        known = shape.columns
         parts = self.log.segments(window.start, window.end)
         scores = [name for name in known if name.startswith(SCORE)]
         features = [FEATURE + name for name in champion.reference.columns]
         wanted = [*_ALWAYS, *(["id"] if labels else []), "prediction", *scores, *features]
         light = ["time", "prediction", *scores, *(["label"] if labels else [])]
-        reading = _Reading(
+        there = truth.Labels.of(self.log, shape, window.start, window.end, tolerance=TOLERANCE) if labels else None
+        return _Reading(
             window=window,
             champion=champion,
+            known=shape,
+            segments=parts,
             types={name: known[name] for name in wanted if name in known},
             light=light,
             kept=[*light, *(name for name in features if name in known)],
             total=max(sum(one.rows for one in parts), 1),
-            by_entity=truth.by_entity(self.log, window.start, window.end, tolerance=TOLERANCE) if labels else None,
+            labels=there,
         )
+
+    def _together(self, reading: _Reading, begun: Iterable[_Part | None]) -> Gathered:
         service, counted, versions, rows, labelled = ServiceCounts(), None, dict[int, int](), 0, 0
         answers, sample = [], []
-        for part in _side_by_side(partial(self._part, reading), blocks(parts, TOGETHER)):
+        for part in begun:
             if part is None:
                 continue
             service += part.service
@@ -160,16 +202,16 @@ class LoggedRows:
             versions=versions,
             service=service,
             counted=counted,
-            answers=_stacked(answers, light),
-            sample=features_of(_stacked(sample, reading.kept), champion),
+            answers=_stacked(answers, reading.light),
+            sample=features_of(_stacked(sample, reading.kept), reading.champion),
         )
 
     def _part(self, reading: _Reading, some: Sequence[Segment]) -> _Part | None:
         """What :meth:`gather` keeps of some segments; None where none of their rows lies in the window."""
-        part = self._read(some, reading.window, reading.types)
+        part = self._read(some, reading.window, reading.types, reading.known)
         if not part.height:
             return None
-        part = self._labelled(part, reading.by_entity) if reading.by_entity is not None else part
+        part = part if reading.labels is None else _labelled(part, reading.labels)
         said = _answered(part)
         mine = of_version(said, reading.champion.version)
         with self._counting:
@@ -196,36 +238,27 @@ class LoggedRows:
 
     def sample(self, window: LiveWindow, champion: Champion, *, limit: int = SAMPLE) -> pl.DataFrame:
         """At most so many rows of all that were answered in *window*, with their features."""
-        known = self.log.shape.columns
+        shape = self.log.shape
+        known = shape.columns
         wanted = [*_ALWAYS, *(FEATURE + name for name in champion.reference.columns)]
         wanted += [name for name in known if name in ("id", "prediction") or name.startswith(SCORE)]
         types = {name: known[name] for name in wanted if name in known}
         parts = self.log.segments(window.start, window.end)
         total = max(sum(one.rows for one in parts), 1)
-        read = (self._read(some, window, types) for some in blocks(parts, TOGETHER))
+        read = (self._read(some, window, types, shape) for some in blocks(parts, TOGETHER))
         found = [thinned(_answered(part), total, limit) for part in read if part.height]
         return features_of(_stacked(found, list(types)), champion)
 
-    def _read(self, some: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType]) -> pl.DataFrame:
+    def _read(
+        self, some: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType], known: Shape
+    ) -> pl.DataFrame:
         # several files are read as one: asking for memory and giving it back costs as much as reading
-        rows = self.log.scan_segments(some, list(types)).collect(engine="streaming")
+        rows = self.log.scan_segments(some, list(types), known=known).collect(engine="streaming")
         if any(one.start < window.start or one.end >= window.end for one in some):
             rows = rows.filter((pl.col("time") >= window.start) & (pl.col("time") < window.end))
         shadows = rows["role"] == "shadow"
         rows = rows.filter(~shadows) if shadows.any() else rows
         return _ordered(rows if dict(rows.schema) == types else as_types(rows, types))
-
-    def _labelled(self, rows: pl.DataFrame, by_entity: pl.DataFrame) -> pl.DataFrame:
-        """The *rows* with their ``label``."""
-        first, last = truth.span(rows["time"])
-        known = truth.latest(self.log, first, last, by_entity, kind=self.log.shape.label or "text")
-        beside = rows.select("id").join(known.select("id", "label"), on="id", how="left", maintain_order="left")
-        # cut as the other columns are, or else the next look at several of them would copy them all
-        label, begin, cut = beside["label"], 0, []
-        for length in rows["id"].chunk_lengths():
-            cut.append(label.slice(begin, length))
-            begin += length
-        return rows.with_columns(pl.concat(cut, rechunk=False).alias("label"))
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
         counted = count_window(
@@ -234,33 +267,53 @@ class LoggedRows:
         answers = clean(mine)
         if champion.baseline is None or not answers.height:
             return counted
-        return replace(counted, said=champion.baseline.predictions.profile(said_in(answers, champion.baseline)))
+        return replace(counted, said=champion.baseline.profile(said_in(answers, champion.baseline)))
 
 
-_GIVEN = TypeVar("_GIVEN")
-_MADE = TypeVar("_MADE")
+class _SideBySide(Generic[_GIVEN, _MADE]):
+    """What *work* makes of each that is *given*, in their order; a few of them are in work at once, from now on."""
+
+    def __init__(self, work: Callable[[_GIVEN], _MADE], given: Iterable[_GIVEN]) -> None:
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self._work, self._given = work, iter(given)
+        self._coming: deque[Future[_MADE]] = deque()
+        for one in islice(self._given, WORKERS):
+            self._coming.append(self._pool.submit(work, one))
+
+    def __iter__(self) -> Iterator[_MADE]:
+        for one in self._given:
+            self._coming.append(self._pool.submit(self._work, one))
+            yield self._coming.popleft().result()
+        while self._coming:
+            yield self._coming.popleft().result()
+
+    def leave(self) -> None:
+        """Begin nothing more, and wait for what is in work."""
+        self._pool.shutdown(cancel_futures=True)
 
 
-def _side_by_side(work: Callable[[_GIVEN], _MADE], given: Iterable[_GIVEN]) -> Iterator[_MADE]:
-    """What *work* makes of each that is *given*, in their order; a few of them are in work at once."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        coming: deque[Future[_MADE]] = deque()
-        for one in given:
-            coming.append(pool.submit(work, one))
-            if len(coming) > WORKERS:
-                yield coming.popleft().result()
-        while coming:
-            yield coming.popleft().result()
+def _labelled(rows: pl.DataFrame, labels: truth.Labels) -> pl.DataFrame:
+    """The *rows* with their ``label``."""
+    beside = labels.beside(rows.select("id"), *truth.span(rows["time"]))["label"]
+    # cut as the other columns are, or else the next look at several of them would copy them all
+    begin, cut = 0, []
+    for length in rows["id"].chunk_lengths():
+        cut.append(beside.slice(begin, length))
+        begin += length
+    return rows.with_columns(pl.concat(cut, rechunk=False).alias("label"))
 
 
 def said_in(answers: pl.DataFrame, baseline: Baseline) -> pl.DataFrame:
-    """What the model said, as :func:`mainspring.monitor.baseline.prediction_frame` has it, from logged columns."""
+    """What the model said, as :func:`mainspring.monitor.baseline.prediction_frame` has it, from logged columns.
+
+    Classes stay in the type they were logged in: :meth:`mainspring.monitor.baseline.Baseline.profile` counts their texts.
+    """
     positive = baseline.positive or max((name.removeprefix(SCORE) for name in _scores(answers)), default="")
     if baseline.task != "binary" or SCORE + positive not in answers.columns or answers["prediction"].dtype.is_float():
         return prediction_frame(predictions_of(answers), positive=baseline.positive)
     # the usual case goes without a way through arrays
     return pl.DataFrame(
-        [answers["prediction"].cast(pl.String).alias(PREDICTION), answers[SCORE + positive].alias(SCORED)]
+        [answers["prediction"].alias(PREDICTION), answers[SCORE + positive].alias(SCORED)]
     )
 
 

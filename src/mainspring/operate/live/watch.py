@@ -132,12 +132,12 @@ class _Watcher:
             return self._watched(memory, found)
         memory = self._again(memory, news, found)
         while first is not None and not self._stop():
-            before = len(found.judged)
-            memory = self._new(memory, first, found)
+            before, following = len(found.judged), next(due, None)
+            memory = self._new(memory, first, following, found)
             if len(found.judged) == before:
                 break  # somebody else judges this log, too
             self._tell(found.judged[-1], memory)
-            first = next(due, None)
+            first = following
         if not self._stop():
             memory = self._kept(partial(self._judging().settle, news=news), memory)
         if found.judged:
@@ -165,13 +165,13 @@ class _Watcher:
                     self._told(line)
                 return
 
-    def _new(self, memory: Memory, window: LiveWindow, found: Found) -> Memory:
+    def _new(self, memory: Memory, window: LiveWindow, following: LiveWindow | None, found: Found) -> Memory:
         """Judge a window that has just ended; where its rows are damaged, say so and go on after it."""
         from mainspring.operate.live import damage
 
         judging = self._judging()
         try:
-            memory = self._kept(partial(judging.new, window=window, found=found), memory)
+            memory = self._kept(partial(judging.new, window=window, found=found, following=following), memory)
         except (StoreError, NotFound) as error:
             if not damage.is_damaged(self._workspace, self._model, window):
                 self._unread(window.words, str(error), found)

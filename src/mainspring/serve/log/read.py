@@ -85,10 +85,15 @@ class PredictionLog:
         )
 
     def scan_segments(
-        self, segments: Sequence[Segment], columns: Sequence[str], *, roles: Collection[Role] | None = None
+        self,
+        segments: Sequence[Segment],
+        columns: Sequence[str],
+        *,
+        roles: Collection[Role] | None = None,
+        known: Shape | None = None,
     ) -> pl.LazyFrame:
-        """The rows of these segments."""
-        known = self.shape
+        """The rows of these segments; *known*: the log's shape, where the ledger need not be asked for it again."""
+        known = known or self.shape
         return _wanted(_scan(self._store, segments, known.columns, mixed=known.mixed), None, None, columns, roles)
 
     def count(self, since: datetime | None = None, until: datetime | None = None) -> int:
@@ -115,11 +120,19 @@ class PredictionLog:
         """
         import polars as pl
 
-        found = self._ledger.segments.search(model=self.model, kind="labels", since=since, until=until)
-        rows = _scan(self._store, sorted(found, key=lambda each: each.start), label_columns(), mixed=False)
+        rows = self.scan_labels(self.label_segments(since, until))
         tests = [pl.col("about") >= since] if since else []
         tests += [pl.col("about") < until] if until else []
         return rows.filter(*tests) if tests else rows
+
+    def label_segments(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Segment, ...]:
+        """The segments that may hold labels about *since* ≤ time < *until*, in the order of their beginnings."""
+        found = self._ledger.segments.search(model=self.model, kind="labels", since=since, until=until)
+        return tuple(sorted(found, key=lambda each: each.start))
+
+    def scan_labels(self, segments: Sequence[Segment]) -> pl.LazyFrame:
+        """The labels in these segments, with those that they corrected; see :meth:`labels`."""
+        return _scan(self._store, segments, label_columns(), mixed=False)
 
     def labelled(
         self,
@@ -175,9 +188,11 @@ class PredictionLog:
         *,
         unlabelled: bool,
     ) -> Iterator[pl.DataFrame]:
+        import polars as pl
+
         from mainspring.serve.log import truth
 
-        by_entity = truth.by_entity(self, since, until, tolerance=tolerance)
+        labels = truth.Labels.of(self, known, since, until, tolerance=tolerance)
         for some in blocks(self.segments(since, until)):
             rows = _scan(self._store, some, known.columns, mixed=known.mixed)
             columns = list(dict.fromkeys(["id", *wanted]))
@@ -185,8 +200,8 @@ class PredictionLog:
             if found.is_empty():
                 continue
             first, last = min(each.start for each in some), max(each.end for each in some)
-            known_truth = truth.latest(self, first, last, by_entity, kind=known.label or "text")
-            yield found.join(known_truth, on="id", how="left" if unlabelled else "inner", maintain_order="left")
+            beside = labels.beside(found, first, last)
+            yield beside if unlabelled else beside.filter(pl.col("received").is_not_null())
 
 
 def label_columns() -> dict[str, pl.DataType]:

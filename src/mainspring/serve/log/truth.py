@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import polars as pl
@@ -15,25 +16,63 @@ if TYPE_CHECKING:
     from mainspring.ledger.ports import Segment
     from mainspring.serve.log.read import PredictionLog
     from mainspring.serve.log.schema import Kind
+    from mainspring.serve.log.shape import Shape
 
 BLOCK = 2_000_000
 """So many predictions are searched for labelled entities at once."""
 _FOUND = {"id": pl.String(), "label": pl.String(), "received": TIME}
 
 
-def latest(log: PredictionLog, first: datetime, last: datetime, by_entity: pl.DataFrame, *, kind: Kind) -> pl.DataFrame:
-    """The labels of the predictions of *first* to *last*: ``id``, ``label`` (as *kind*), ``received``; one for each id.
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """The labels of a stretch of time, for whoever reads its predictions part by part.
 
-    *by_entity* holds those that were found by entity.
+    ``segments`` hold those by id, ``by_entity`` (``id``, ``label``, ``received``) those that name none. The ledger is
+    asked once, by :meth:`of`.
     """
-    columns = list(_FOUND)
-    own = log.labels(first - read.SLACK, last + read.SLACK)
-    foreign = log.labels(read.FOREIGN, read.FOREIGN + read.SLACK)
-    by_id = [
-        rows.filter(pl.col("id").is_not_null()).select(columns).collect(engine="streaming") for rows in (own, foreign)
-    ]
-    every = pl.concat([*by_id, by_entity]).sort("received", maintain_order=True)
-    return every.unique("id", keep="last").with_columns(typed(pl.col("label"), kind))
+
+    log: PredictionLog
+    segments: tuple[Segment, ...]
+    by_entity: pl.DataFrame
+    kind: Kind
+
+    @classmethod
+    def of(
+        cls, log: PredictionLog, known: Shape, since: datetime | None, until: datetime | None, *, tolerance: timedelta
+    ) -> Labels:
+        """The labels of the predictions of *since* ≤ time < *until* in *log*, whose shape is *known*."""
+        own = log.label_segments(
+            None if since is None else since - read.SLACK, None if until is None else until + read.SLACK
+        )
+        foreign = log.label_segments(read.FOREIGN, read.FOREIGN + read.SLACK)
+        segments = tuple({each.id: each for each in (*own, *foreign)}.values())
+        return cls(log, segments, by_entity(log, since, until, tolerance=tolerance), known.label or "text")
+
+    def beside(self, rows: pl.DataFrame, first: datetime, last: datetime) -> pl.DataFrame:
+        """The *rows* (with ``id``, of *first* to *last*) in their order with ``label`` and ``received``, null for none.
+
+        Of several labels of one prediction the one that came last counts.
+        """
+        known = self._about(first, last)
+        found = rows.join(known, on="id", how="left", maintain_order="left")
+        if found.height > rows.height:  # seldom: sorting them out beforehand would cost more than to join again
+            latest = known.sort("received", maintain_order=True).unique("id", keep="last")
+            found = rows.join(latest, on="id", how="left", maintain_order="left")
+        return found.with_columns(typed(pl.col("label"), self.kind))
+
+    def _about(self, first: datetime, last: datetime) -> pl.DataFrame:
+        """What may be a label of a prediction of that time: ``id``, ``label`` (text), ``received``."""
+        foreign = read.FOREIGN + read.SLACK
+        near = [
+            each
+            for each in self.segments
+            if (each.start <= last + read.SLACK and each.end >= first - read.SLACK) or each.start < foreign
+        ]
+        if not near:
+            return self.by_entity
+        by_id = self.log.scan_labels(near).select(list(_FOUND)).collect()
+        by_id = by_id.drop_nulls("id") if by_id["id"].null_count() else by_id
+        return pl.concat([by_id, self.by_entity]) if self.by_entity.height else by_id
 
 
 def typed(label: pl.Expr, kind: Kind) -> pl.Expr:
