@@ -11,6 +11,8 @@ import numpy as np
 from mainspring.monitor.number_bins import scratch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -22,8 +24,6 @@ LEAST = 20
 """In a column with more levels than that, one with fewer rows than this is not listed: identifiers are not
 kept."""
 
-_MANY = 4_096
-"""From so many texts on they are counted by their hashes."""
 _SEEDS = 64
 
 Ints: TypeAlias = "NDArray[np.int64]"
@@ -60,38 +60,36 @@ class LevelBins:
     def _places(self) -> dict[str, int]:
         return {level: place for place, level in enumerate(self.levels)}
 
-    def tally(self, values: pl.Series) -> tuple[Ints, dict[str, int]]:
-        """Count *values* (without nulls) as :meth:`count` does."""
-        import polars as pl
+    @property
+    def seed(self) -> int | None:
+        """Under which seed hashes tell the levels apart; None where counting by hashes is of no use."""
+        return self._hashed.seed if self.closed and self._hashed is not None else None
 
-        if self.closed and values.dtype == pl.String and len(values) >= _MANY:
-            places = self._by_hash(values)
-            if places is not None:
-                return places, {}
-        return self.count(counted(values))
+    def by_hash(self, hashes: pl.Series) -> Ints | None:
+        """Count texts by their *hashes* under :attr:`seed`, at a third of the price of grouping them.
 
-    def _by_hash(self, values: pl.Series) -> Ints | None:
-        """The places of texts, at a third of the price of grouping them; None where one of them is no known level.
-
-        That no other text hides in the cell of a level shows in the sum of all hashes, which is then another one.
+        None where one of them is no known level. That no other text hides in the cell of a level shows in the sum of
+        all hashes, which is then another one.
         """
         known = self._hashed
         if known is None:
             return None
-        hashes = values.hash(known.seed).to_numpy()
         size = 1 << (64 - int(known.shift))
-        cells = np.zeros(size, dtype=np.int64)
+        cells, total = np.zeros(size, dtype=np.int64), 0
         spare = scratch()[0].view(np.uint64)
-        for start in range(0, len(hashes), len(spare)):
-            part = hashes[start : start + len(spare)]
-            bits = spare[: len(part)]
-            np.right_shift(part, known.shift, out=bits)
-            cells += np.bincount(bits.view(np.int64), minlength=size)
+        for chunk in hashes.get_chunks():
+            values = chunk.to_numpy()
+            total += int(values.sum(dtype=np.uint64))
+            for start in range(0, len(values), len(spare)):
+                part = values[start : start + len(spare)]
+                bits = spare[: len(part)]
+                np.right_shift(part, known.shift, out=bits)
+                cells += np.bincount(bits.view(np.int64), minlength=size)
         places = np.append(cells[known.cells], 0)
         if int(places.sum()) != len(hashes):
             return None
         expected = (places[:-1].astype(np.uint64) * known.hashes).sum(dtype=np.uint64)
-        return places if expected == hashes.sum(dtype=np.uint64) else None
+        return places if int(expected) == total % 2**64 else None
 
     @cached_property
     def _hashed(self) -> _Hashed | None:
@@ -166,9 +164,18 @@ def counted(values: pl.Series) -> pl.DataFrame:
     if values.dtype == pl.Boolean:
         yes = int(values.sum())
         rows = {level: count for level, count in (("false", len(values) - yes), ("true", yes)) if count}
-        return pl.DataFrame({"level": list(rows), "rows": list(rows.values())}, {"level": pl.String, "rows": pl.UInt32})
+        return pl.DataFrame(
+            {"level": list(rows), "rows": list(rows.values())}, {"level": pl.String, "rows": pl.get_index_type()}
+        )
     counts = values.alias("level").value_counts(name="rows")
     return counts if values.dtype == pl.String else counts.with_columns(pl.col("level").cast(pl.String))
+
+
+def joined(parts: Sequence[pl.Series]) -> pl.Series:
+    """Stretches of one column as one, without copying them."""
+    import polars as pl
+
+    return parts[0] if len(parts) == 1 else pl.concat(parts, rechunk=False)
 
 
 def merged(parts: list[pl.DataFrame]) -> pl.DataFrame:

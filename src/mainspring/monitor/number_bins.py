@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -75,14 +75,19 @@ class NumberBins:
         *low* and *high* are the ends of the values, which whoever sorted them out knows already. The sums are
         whole numbers, so that those of two parts add up to those of the whole, exactly.
         """
-        if not len(values):
-            return np.zeros(self.size, dtype=np.int64), 0, 0
+        return self.count_parts([values], low, high)
+
+    def count_parts(self, parts: Sequence[NDArray[Any]], low: float, high: float) -> tuple[Ints, int, int]:
+        """The same for values that lie in several arrays; *low* and *high* are the ends of them all."""
         below = above = 0
         if low < self.low:
-            below = int(np.count_nonzero(values < self.low))
+            below = sum(int(np.count_nonzero(part < self.low)) for part in parts)
         if high > self.high:
-            above = int(np.count_nonzero(values > self.high))
-        return self.fold(self.cells(values, clip=bool(below or above)), below=below, above=above)
+            above = sum(int(np.count_nonzero(part > self.high)) for part in parts)
+        cells = np.zeros(CELLS, dtype=np.int64)
+        for part in parts:
+            cells += self.cells(part, clip=bool(below or above))
+        return self.fold(cells, below=below, above=above)
 
     def fold(self, cells: Ints, *, below: int = 0, above: int = 0) -> tuple[Ints, int, int]:
         """The answer of :meth:`count` from fine cells, of which *below* and *above* lie outside the reference."""

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from mainspring.monitor.source import HELD, Source, source_of
 from mainspring.monitor.unrest import Unrest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -148,7 +148,10 @@ class Reference:
         """
         source = source_of(table)
         present = [name for name in self.columns if name in source.types]
-        counted = dict(zip(present, source.each(lambda name: self._count(source, name), present), strict=True))
+        seeds = {name: seed for name in present if (seed := _seed(self.columns[name])) is not None}
+        hashes = source.hashes(seeds)
+        count = partial(self._count, source, hashes)
+        counted = dict(zip(present, source.each(count, present), strict=True))
         profiles = {name: counted.get(name) or column_profile.missing(source.rows) for name in self.columns}
         extra = {name: str(dtype) for name, dtype in source.types.items() if name not in self.columns}
         return WindowProfile(source.rows, profiles, extra)
@@ -158,11 +161,11 @@ class Reference:
         """The reference's profile of itself."""
         return WindowProfile(self.rows, {name: column.profile for name, column in self.columns.items()}, {})
 
-    def _count(self, source: Source, name: str) -> ColumnProfile:
+    def _count(self, source: Source, hashes: Mapping[str, pl.Series], name: str) -> ColumnProfile:
         column = self.columns[name]
         total, dtype = None, str(source.types[name])
-        for part in source.parts(name):
-            counted = _profile_part(column, part, dtype)
+        for parts in source.together(name):
+            counted = _profile_parts(column, parts, dtype, hashes.get(name))
             total = counted if total is None else total + counted
         return total or column_profile.missing(0)
 
@@ -220,18 +223,35 @@ def _own_windows(frame: pl.DataFrame, rows: int) -> Iterator[pl.DataFrame]:
         yield frame.slice(starts[int(place)], rows)
 
 
-def _profile_part(column: ReferenceColumn, part: pl.Series, dtype: str) -> ColumnProfile:
-    content = read_as(column.kind, part)
+def _seed(column: ReferenceColumn) -> int | None:
+    return column.bins.seed if isinstance(column.bins, LevelBins) else None
+
+
+def _profile_parts(
+    column: ReferenceColumn, parts: Sequence[pl.Series], dtype: str, hashes: pl.Series | None = None
+) -> ColumnProfile:
+    """Count some stretches of a column; *hashes*: of its texts under the seed of its bins, where they are known."""
+    contents = [read_as(column.kind, part) for part in parts]
     low = high = None
     counts, steps, squares = np.zeros(0 if column.bins is None else column.bins.size, dtype=np.int64), 0, 0
     unseen: dict[str, int] = {}
-    if isinstance(column.bins, LevelBins) and content.values is not None:
-        counts, unseen = column.bins.tally(content.values)
-    elif isinstance(column.bins, NumberBins) and len(content.values):
-        low, high = content.low, content.high
-        counts, steps, squares = column.bins.count(content.values, low, high)
+    if isinstance(column.bins, LevelBins):
+        found = None if hashes is None else column.bins.by_hash(hashes)
+        levels = [content.values for content in contents if content.values is not None]
+        if found is not None:
+            counts = found
+        elif levels:
+            counts, unseen = column.bins.count(level_bins.counted(level_bins.joined(levels)))
+    elif isinstance(column.bins, NumberBins):
+        known = [content for content in contents if len(content.values)]
+        if known:
+            low, high = min(content.low for content in known), max(content.high for content in known)
+            counts, steps, squares = column.bins.count_parts([content.values for content in known], low, high)
     return ColumnProfile(
-        rows=content.rows, nulls=content.nulls, infinite=content.infinite, mistyped=content.mistyped,
+        rows=sum(content.rows for content in contents),
+        nulls=sum(content.nulls for content in contents),
+        infinite=sum(content.infinite for content in contents),
+        mistyped=sum(content.mistyped for content in contents),
         counts=counts, steps=steps, squares=squares, low=low, high=high, unseen=unseen, types=(dtype,),
     )  # fmt: skip
 
@@ -249,7 +269,7 @@ def _unbinned(source: Source, name: str, kind: Kind) -> ReferenceColumn:
     bare = ReferenceColumn(kind, None, column_profile.missing(0))
     total = column_profile.missing(0)
     for part in source.parts(name):
-        total += _profile_part(bare, part, str(source.types[name]))
+        total += _profile_parts(bare, [part], str(source.types[name]))
     return ReferenceColumn(kind, None, total)
 
 

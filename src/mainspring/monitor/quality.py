@@ -133,10 +133,11 @@ def _proved(
 def compare(usual: RuleCounts, window: RuleCounts, contract: Contract, *, level: float) -> list[BrokenRule]:
     """Hold the counts of a window against those of the reference, in the window's order."""
     found = []
+    most = max((n for _, n in usual.values()), default=None)
     for (column, rule), (failed, rows) in window.items():
         if not rows:
             continue
-        before, looked_at = usual.get((column, rule), (0, max((n for _, n in usual.values()), default=rows)))
+        before, looked_at = usual.get((column, rule), (0, rows if most is None else most))
         limit = contract.columns[column].maximum_null_fraction if rule == "null fraction" else None
         allowed = before if limit is None else max(before, round(limit * looked_at))
         found.append(

@@ -12,7 +12,7 @@ from mainspring.core.errors import InputError, quote
 from mainspring.core.frames import as_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import polars as pl
     import pyarrow.parquet as pq
@@ -24,6 +24,8 @@ HELD = 4_000_000
 _WORKERS = 2
 _SMALL = 100_000
 """Fewer texts are counted before a second thread has started."""
+_HASHED = 4_096
+"""Fewer texts are counted without their hashes."""
 _ANSWER = TypeVar("_ANSWER")
 
 
@@ -40,6 +42,12 @@ class Source(Protocol):
 
     def parts(self, column: str) -> Iterator[pl.Series]:
         """The column in stretches, in row order."""
+
+    def together(self, column: str) -> Iterator[Sequence[pl.Series]]:
+        """The same, as many stretches at a time as lie in memory anyway."""
+
+    def hashes(self, seeds: Mapping[str, int]) -> dict[str, pl.Series]:
+        """The hashes of columns of text under these seeds, of those without nulls that lie in memory."""
 
     def frame(self) -> pl.DataFrame:
         """The whole table in memory."""
@@ -70,6 +78,19 @@ class FrameSource:
         """The column, chunk by chunk as it lies in memory."""
         values = self._frame.get_column(column)
         yield from values.get_chunks() if values.n_chunks() > 1 else (values,)
+
+    def together(self, column: str) -> Iterator[Sequence[pl.Series]]:
+        """All chunks of the column: what is done once for all of them need not be done for each."""
+        yield list(self.parts(column))
+
+    def hashes(self, seeds: Mapping[str, int]) -> dict[str, pl.Series]:
+        """All in one call, for each call costs as much as the hashes of a small column."""
+        import polars as pl
+
+        asked = [name for name in seeds if self._types[name] == pl.String and not self._frame[name].null_count()]
+        if not asked or self._frame.height < _HASHED:
+            return {}
+        return self._frame.select(pl.col(name).hash(seeds[name]) for name in asked).to_dict()
 
     def frame(self) -> pl.DataFrame:
         """The frame itself."""
@@ -130,6 +151,16 @@ class ParquetSource:
         with self._open(column) as file:
             for batch in file.iter_batches(BATCH, columns=[column], use_threads=False):
                 yield pl.Series(column, batch.column(0))
+
+    def together(self, column: str) -> Iterator[Sequence[pl.Series]]:
+        """One batch at a time."""
+        for part in self.parts(column):
+            yield (part,)
+
+    def hashes(self, seeds: Mapping[str, int]) -> dict[str, pl.Series]:
+        """None: the columns are not in memory."""
+        del seeds
+        return {}
 
     def frame(self) -> pl.DataFrame:
         """The whole file in memory."""

@@ -61,10 +61,10 @@ class Champions:
         self._known: dict[int, Known] = {}
         self._history = tuple(one for one in self.registry.history(name) if one.alias == CHAMPION)
 
-    def at(self, moment: datetime) -> int | None:
-        """The version that was champion at that time; None where there was none."""
-        before = [one for one in self._history if one.time <= moment and one.after is not None]
-        return before[-1].after if before else None
+    def at(self, moment: datetime) -> int:
+        """The version that was champion at that time; the newest of all where there was none."""
+        before = [one.after for one in self._history if one.time <= moment and one.after is not None]
+        return before[-1] if before else self.registry.versions(self.name)[0].version
 
     @property
     def now(self) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -96,15 +97,13 @@ class Judge:
         """Why labels cannot be read, where that is so."""
 
     def new(self, memory: Memory, window: LiveWindow, found: Found, following: LiveWindow | None = None) -> Memory:
-        """Judge a window that has just ended; its rows read, the reading of the one *following* it begins.
+        """Judge a window that has just ended; the rows of the one *following* it are begun to be read meanwhile.
 
         Raises Refused where somebody else wrote since *memory* was read.
         """
         if memory.next is not None and memory.next > window.start:
             return memory  # somebody else has judged it meanwhile
-        known, gathered = self._gathered(memory, window)
-        if following is not None and known.champion.own and self._champions.at(following.end) == known.champion.version:
-            self.rows.begin(following, known.champion, labels=self._has_labels(following))
+        known, gathered = self._gathered(memory, window, following)
         point = ServicePoint.of(gathered.service, window.seconds)
         quiet_end = memory.points and not memory.points[-1].requests and not point.requests
         alerts = self._service(memory, window, point)
@@ -279,15 +278,16 @@ class Judge:
             return known
         return replace(known, champion=known.champion.answering(Reference.from_dict(memory.answers)))
 
-    def _gathered(self, memory: Memory, window: LiveWindow) -> tuple[Known, Gathered]:
+    def _gathered(
+        self, memory: Memory, window: LiveWindow, following: LiveWindow | None = None
+    ) -> tuple[Known, Gathered]:
         """The rows of *window*, counted against the version that answered most of them."""
         version = self._champions.at(window.end)
-        if version is None:
-            version = self._champions.registry.versions(self._model)[0].version
-        labels = self._has_labels(window)
-        known = self._known(memory, version)
+        labels, known, begin = self._has_labels(window), self._known(memory, version), None
+        if following is not None and known.champion.own and self._champions.at(following.end) == version:
+            begin = partial(self.rows.begin, following, known.champion, labels=self._has_labels(following))
         try:
-            gathered = self.rows.gather(window, known.champion, labels=labels)
+            gathered = self.rows.gather(window, known.champion, labels=labels, then=begin)
         except (StoreError, NotFound) as error:
             if not labels or is_damaged(self._workspace, self._model, window):
                 raise

@@ -47,6 +47,8 @@ class PredictionLog:
         self._store = workspace.store
         self._ledger = workspace.ledger
         self.model = model
+        self.by_id_alone: set[str] = set()
+        """Segments in which every label names its prediction, as far as that is known."""
 
     @property
     def shape(self) -> Shape:
@@ -192,7 +194,7 @@ class PredictionLog:
 
         from mainspring.serve.log import truth
 
-        labels = truth.Labels.of(self, known, since, until, tolerance=tolerance)
+        labels = truth.Labels(self, known, since, until, tolerance=tolerance)
         for some in blocks(self.segments(since, until)):
             rows = _scan(self._store, some, known.columns, mixed=known.mixed)
             columns = list(dict.fromkeys(["id", *wanted]))

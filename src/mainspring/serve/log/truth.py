@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import polars as pl
@@ -11,6 +10,7 @@ from mainspring.serve.log import read
 from mainspring.serve.log.columns import TIME, dtype
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime, timedelta
 
     from mainspring.ledger.ports import Segment
@@ -23,56 +23,49 @@ BLOCK = 2_000_000
 _FOUND = {"id": pl.String(), "label": pl.String(), "received": TIME}
 
 
-@dataclass(frozen=True, slots=True)
 class Labels:
-    """The labels of a stretch of time, for whoever reads its predictions part by part.
+    """The labels of a stretch of time, for whoever reads its predictions part by part: the ledger is asked once."""
 
-    ``segments`` hold those by id, ``by_entity`` (``id``, ``label``, ``received``) those that name none. The ledger is
-    asked once, by :meth:`of`.
-    """
-
-    log: PredictionLog
-    segments: tuple[Segment, ...]
-    by_entity: pl.DataFrame
-    kind: Kind
-
-    @classmethod
-    def of(
-        cls, log: PredictionLog, known: Shape, since: datetime | None, until: datetime | None, *, tolerance: timedelta
-    ) -> Labels:
+    def __init__(
+        self, log: PredictionLog, known: Shape, since: datetime | None, until: datetime | None, *, tolerance: timedelta
+    ) -> None:
         """The labels of the predictions of *since* ≤ time < *until* in *log*, whose shape is *known*."""
         own = log.label_segments(
             None if since is None else since - read.SLACK, None if until is None else until + read.SLACK
         )
         foreign = log.label_segments(read.FOREIGN, read.FOREIGN + read.SLACK)
-        segments = tuple({each.id: each for each in (*own, *foreign)}.values())
-        return cls(log, segments, by_entity(log, since, until, tolerance=tolerance), known.label or "text")
+        self._log = log
+        self._segments = tuple({each.id: each for each in (*own, *foreign)}.values())
+        self._columns = pl.col("id"), typed(pl.col("label"), known.label or "text").alias("label"), pl.col("received")
+        self._by_entity = by_entity(log, since, until, tolerance=tolerance).select(self._columns)
 
-    def beside(self, rows: pl.DataFrame, first: datetime, last: datetime) -> pl.DataFrame:
-        """The *rows* (with ``id``, of *first* to *last*) in their order with ``label`` and ``received``, null for none.
+    def beside(
+        self, rows: pl.DataFrame, first: datetime, last: datetime, columns: Sequence[str] = ("label", "received")
+    ) -> pl.DataFrame:
+        """The *rows* (with ``id``, of *first* to *last*) in their order with *columns* of their labels, null for none.
 
         Of several labels of one prediction the one that came last counts.
         """
         known = self._about(first, last)
-        found = rows.join(known, on="id", how="left", maintain_order="left")
+        found = rows.join(known.select("id", *columns), on="id", how="left", maintain_order="left")
         if found.height > rows.height:  # seldom: sorting them out beforehand would cost more than to join again
             latest = known.sort("received", maintain_order=True).unique("id", keep="last")
-            found = rows.join(latest, on="id", how="left", maintain_order="left")
-        return found.with_columns(typed(pl.col("label"), self.kind))
+            found = rows.join(latest.select("id", *columns), on="id", how="left", maintain_order="left")
+        return found
 
     def _about(self, first: datetime, last: datetime) -> pl.DataFrame:
-        """What may be a label of a prediction of that time: ``id``, ``label`` (text), ``received``."""
+        """What may be a label of a prediction of that time: ``id``, ``label``, ``received``."""
         foreign = read.FOREIGN + read.SLACK
         near = [
             each
-            for each in self.segments
+            for each in self._segments
             if (each.start <= last + read.SLACK and each.end >= first - read.SLACK) or each.start < foreign
         ]
         if not near:
-            return self.by_entity
-        by_id = self.log.scan_labels(near).select(list(_FOUND)).collect()
+            return self._by_entity
+        by_id = self._log.scan_labels(near).select(self._columns).collect()
         by_id = by_id.drop_nulls("id") if by_id["id"].null_count() else by_id
-        return pl.concat([by_id, self.by_entity]) if self.by_entity.height else by_id
+        return pl.concat([by_id, self._by_entity])
 
 
 def typed(label: pl.Expr, kind: Kind) -> pl.Expr:
@@ -87,9 +80,13 @@ def by_entity(
 ) -> pl.DataFrame:
     """The labels by entity and time of the predictions of *since* ≤ time < *until*: ``id``, ``label``, ``received``."""
     end = None if until is None else until + tolerance
-    labels = log.labels(since, end).filter(pl.col("id").is_null()).collect(engine="streaming")
+    segments = [each for each in log.label_segments(since, end) if each.digest not in log.by_id_alone]
+    labels = log.scan_labels(segments).filter(pl.col("id").is_null()).collect(engine="streaming")
     if labels.is_empty():
+        log.by_id_alone.update(each.digest for each in segments)
         return pl.DataFrame(schema=_FOUND)
+    tests = [pl.col("about") >= since] if since else []
+    labels = labels.filter(*tests, *([pl.col("about") < end] if end else []))
     latest_first = labels.sort("received", maintain_order=True).unique(["entity", "time"], keep="last")
     return matched(log, latest_first, tolerance=tolerance).select(list(_FOUND))
 
