@@ -13,6 +13,7 @@ from tests.monitor.strategies import frames
 
 from mainspring.contract import Column, Contract, ProjectSection
 from mainspring.core.errors import InputError, NotFound
+from mainspring.monitor.level_bins import LevelBins
 from mainspring.monitor.number_bins import NumberBins
 from mainspring.monitor.profile import Reference, WindowProfile
 
@@ -159,6 +160,37 @@ def test_identifiers_are_not_kept() -> None:
     reference = Reference.fit(pl.DataFrame({"name": names}))
     assert "person" not in json.dumps(reference.as_dict())
     assert reference.profile(pl.DataFrame({"name": ["new"]})).columns["name"].unseen == {}
+
+
+@pytest.mark.parametrize("strange", [0, 1, 7])
+@pytest.mark.parametrize("levels", [1, 5, 60, 200])
+def test_many_texts_are_counted_by_their_hashes_as_by_their_groups(levels: int, strange: int) -> None:
+    draw = np.random.default_rng(levels)
+    known = [f"level {place}" if place % 3 else f"ä{place}" for place in range(levels)]
+    reference = Reference.fit(pl.DataFrame({"word": known, "gone": known}))
+    words = draw.choice(known, 20_000).tolist() + ["never seen"] * strange
+    window = pl.concat(
+        [pl.DataFrame({"word": part, "gone": [None, *part[1:]]}) for part in (words[:9_000], words[9_000:])],
+        rechunk=False,
+    )
+    found = reference.profile(window)
+    few = [reference.profile(window.slice(begin, 1_000)) for begin in range(0, window.height, 1_000)]
+    assert found.as_dict() == sum(few[1:], few[0]).as_dict()
+    assert found.columns["word"].unseen == ({"never seen": strange} if strange else {})
+    assert sum(found.columns["word"].counts.tolist()) == window.height
+    bins = reference.columns["word"].bins
+    assert isinstance(bins, LevelBins)
+    assert bins.seed is not None
+    assert (bins.by_hash(window["word"].hash(bins.seed)) is None) == bool(strange)
+
+
+def test_truth_values_are_counted_as_their_texts() -> None:
+    values = [True] * 3 + [False] * 5 + [None]
+    texts = Reference.fit(pl.DataFrame({"y": ["true", "false"]}))
+    told = texts.profile(pl.DataFrame({"y": values})).columns["y"]
+    said = texts.profile(pl.DataFrame({"y": [None if each is None else str(each).lower() for each in values]}))
+    assert told.counts.tolist() == said.columns["y"].counts.tolist()
+    assert texts.profile(pl.DataFrame({"y": [True, True]})).columns["y"].counts.sum() == 2
 
 
 def test_wrong_use_is_told() -> None:

@@ -21,7 +21,10 @@ from mainspring.operate.rollout.canary import predictions as predictions_of
 from tests.operate.live.bench import HOUR, NOON, ROWS, Bench, world
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from mainspring.ledger.ports import Segment
 
 
 @pytest.mark.parametrize("labels", [("no", "yes"), (False, True), (0, 1), ("a", "b", "c")])
@@ -103,6 +106,45 @@ def test_a_window_is_counted_segment_by_segment_without_shadows_and_fallbacks(
     assert found.answers["time"].is_sorted()
     assert 200 <= found.sample.height <= 310
     assert {"a", "b", "kind", "label"} <= set(found.sample.columns)
+    bench.close()
+
+
+def test_what_was_begun_is_gone_on_with_where_the_same_is_asked_for_and_forgotten_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path)
+    for hour in range(2):
+        for seed in range(5):
+            rows = world(ROWS, seed=10 * hour + seed)
+            bench.label(bench.serve(rows, start=NOON + hour * HOUR), rows)
+    monkeypatch.setattr(reading, "TOGETHER", 500)
+    contract = Contract(project=ProjectSection(name="world", task="binary", target="y"))
+    champion = Champions(bench.workspace, "world").get(1).champion
+    first, second = LiveWindow(NOON, NOON + HOUR), LiveWindow(NOON + HOUR, NOON + 2 * HOUR)
+    log = LoggedRows(bench.workspace, "world", contract)
+    plain = [log.gather(window, champion, labels=True) for window in (first, second)]
+    read: list[LiveWindow] = []
+    whole = LoggedRows._part
+
+    def part(self: LoggedRows, planned: reading._Reading, some: Sequence[Segment]) -> reading._Part | None:
+        read.append(planned.window)
+        return whole(self, planned, some)
+
+    monkeypatch.setattr(LoggedRows, "_part", part)
+    again = [log.gather(first, champion, labels=True, then=lambda: log.begin(second, champion, labels=True))]
+    assert log._ahead is not None
+    again.append(log.gather(second, champion, labels=True))
+    assert (read.count(first), read.count(second)) == (5, 5), "each part is read once"
+    for one, other in zip(plain, again, strict=True):
+        assert one.counted is not None
+        assert other.counted is not None
+        assert one.counted.as_dict() == other.counted.as_dict()
+        assert one.answers.equals(other.answers)
+        assert (one.rows, one.labelled, one.versions) == (other.rows, other.labelled, other.versions)
+    log.begin(second, champion, labels=True)
+    assert log.gather(second, champion, labels=False).labelled == 0, "that was another question"
+    log.begin(second, champion, labels=True)
+    assert log.gather(first, champion, labels=True).answers.equals(plain[0].answers)
     bench.close()
 
 
