@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
+"""What msgspec's decoder of structs takes in no name of a field."""
 
 
 def plain(value: Any) -> Any:

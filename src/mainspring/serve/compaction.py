@@ -1,10 +1,12 @@
 """The log's spools brought in by a process of their own, ``python -m mainspring.serve.compaction WORKSPACE MODEL``.
 
-Tables take memory that the endpoint should not hold on to, and processor time that requests come before.
+Tables take memory that the endpoint should not hold on to, and processor time that requests come before: the process
+works while nobody else wants a processor, and only where that does not get it done, a little beside the others.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
 
 LOOK = 2.0
 """Seconds between two looks at what waits."""
-SOON = 16 * 1024 * 1024
-"""So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds."""
+SOON = 128 * 1024 * 1024
+"""So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds: to start the process costs
+as much as some hundred thousand rows."""
 LATER = 8.0
 """Rows are in the log `mainspring.serve.log.writer.AGE` + `LOOK` + `LATER` seconds after they were answered, and what
 two of these processes take: windows are judged when that is over (`mainspring.operate.live.windows.GRACE`)."""
+IDLE = 3.0
+"""So many seconds it may take with the time that is left over."""
 PATIENCE = 300.0
+_EAGER = "--eager"
 
 
 def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], None]) -> None:
@@ -53,10 +59,21 @@ def finished(root: Path, model: str) -> int:
 def run(root: Path, model: str, stop: Event | None = None) -> str | None:
     """Bring in what waits, once; why it failed, or None. Given up when *stop* is set: nothing is lost by that."""
     command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model]
+    if sys.platform == "linux":
+        ended, why = _run(command, IDLE, stop)
+        if ended:
+            return why
+    return _run([*command, _EAGER], PATIENCE, stop)[1]
+
+
+def _run(command: list[str], patience: float, stop: Event | None) -> tuple[bool, str | None]:
+    """Whether the *command* came to its end within *patience* seconds or was stopped; and why it failed, or None."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    until = time.monotonic() + PATIENCE
+    until, is_late = time.monotonic() + patience, False
     while process.poll() is None:
-        if time.monotonic() > until or (stop is not None and stop.is_set()):
+        is_stopped = stop is not None and stop.is_set()
+        is_late = is_late or time.monotonic() > until
+        if is_stopped or is_late:
             process.kill()
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.1)
@@ -64,19 +81,24 @@ def run(root: Path, model: str, stop: Event | None = None) -> str | None:
     if process.stdout is not None:
         process.stdout.close()
     if process.returncode == 0 or (stop is not None and stop.is_set()):
-        return None
-    return said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
+        return True, None
+    why = said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
+    return not is_late, why
 
 
 def main(arguments: list[str]) -> int:
     """Do it here."""
+    gc.disable()  # it finds nothing among millions of values, and takes a third of the time for that
     from mainspring.serve.log.compact import compact
     from mainspring.workspace import Workspace
 
+    root, model, *how = arguments
     if sys.platform == "linux":
         with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
-    root, model = arguments
+            if _EAGER in how:
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+            else:
+                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     try:
         with Workspace.open(Path(root), create=False) as workspace:
             compact(workspace, model)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from mainspring.core.json import UNNAMEABLE
 from mainspring.features.category import FIRST, CategoryCodec
 from mainspring.features.number import OVERFLOW, NumberCodec
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from mainspring.serve.field import Field
 
-UNNAMEABLE = re.compile(r'["\\\x00-\x1f]')
-"""What the decoder takes in no name of a field; a model with such a column is served the plain way."""
 LEAST = math.nextafter(-OVERFLOW, 0)
 MOST = math.nextafter(OVERFLOW, 0)
 
@@ -47,6 +46,7 @@ class Compiled:
             slots.append(("entity", str | int | float | bool | None, None))
             rename["entity"] = entity
         slots.sort(key=len)  # what must be there comes first
+        # a model with a column that cannot be named is served the plain way
         self.is_quick = not any(UNNAMEABLE.search(name) for name in rename.values())
         if not self.is_quick:
             slots, rename = [], {}

@@ -10,11 +10,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from mainspring.core.json import plain
+from mainspring.core.json import UNNAMEABLE, plain
 from mainspring.serve.log.record import row_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mainspring.serve.log.mask import Mask
     from mainspring.serve.log.record import Record
@@ -81,6 +81,8 @@ class _Rows:
         self._width = len(schema.features)
         self._names = [feature.name for feature in schema.features]
         self._nothing = [None] * self._width
+        self._decode = _decoder(schema)
+        self._is_json = True  # which knows no NaN
         self._ids: list[str] = []
         self._times: list[int] = []
         self._roles: list[str] = []
@@ -95,6 +97,9 @@ class _Rows:
 
     def add(self, records: Sequence[Record]) -> None:
         """Take the rows of these requests, in their order."""
+        if not any(record.rows for record in records):
+            self._add_single(list(records))
+            return
         for many, run in groupby(records, lambda record: record.rows > 0):
             if many:
                 for record in run:
@@ -108,7 +113,7 @@ class _Rows:
         self._times += [record.time for record in records]
         self._roles += [record.role for record in records]
         self._entities += [record.entity for record in records]
-        self._features += [self._row(record.features) for record in records]
+        self._features += self._rows([record.features for record in records])
         self._predictions += [record.prediction for record in records]
         self._scores += [record.scores for record in records]
         self._latencies += [record.latency for record in records]
@@ -124,6 +129,7 @@ class _Rows:
         features = record.features
         if isinstance(features, bytes):
             features = _parsed(features)
+        self._is_json = False
         self._features += [self._row(row) for row in _of_length(features, rows)]
         self._predictions += _of_length(record.prediction, rows)
         scores = record.scores
@@ -135,6 +141,21 @@ class _Rows:
         self._statuses += [record.status] * rows
         self._flags += _of_length(record.flags, rows)
         self._requests += [record.request or record.id] * rows
+
+    def _rows(self, given: list[Any]) -> list[Sequence[Any]]:
+        """The features of requests of one row: those that came as JSON are read at once, a third of the work of each.
+
+        Where one of them is not as the schema says, each is read by itself.
+        """
+        if self._decode is not None and all(type(each) is bytes for each in given):
+            try:
+                rows = self._decode(b"[%b]" % b",".join(given))
+            except msgspec.MsgspecError:
+                rows = []
+            if len(rows) == len(given):
+                return [msgspec.structs.astuple(row) for row in rows]
+        self._is_json = False
+        return [self._row(each) for each in given]
 
     def _row(self, features: Any) -> Sequence[Any]:
         if isinstance(features, list) and len(features) == self._width:
@@ -184,7 +205,7 @@ class _Rows:
     def _feature(self, place: int, values: Sequence[Any], mask: Mask, unfit: dict[int, list[str]]) -> pl.Series:
         feature = self._schema.features[place]
         made, lost = series(FEATURE + feature.name, values, feature.type)
-        if made.dtype == pl.Float64:
+        if made.dtype == pl.Float64 and not self._is_json:
             made = made.fill_nan(None)
         for row in lost:
             unfit.setdefault(row, []).append(feature.name)
@@ -198,6 +219,12 @@ class _Rows:
         classes = self._schema.classes
         if classes is None:
             return []
+        try:
+            matrix = np.array(self._scores, dtype=np.float64)
+        except (TypeError, ValueError):
+            matrix = np.zeros(0)  # some row has none, or others
+        if matrix.shape == (height, len(classes)):
+            return [pl.Series(SCORE + name, matrix[:, place]) for place, name in enumerate(classes)]
         nothing = [None] * len(classes)
         rows = [row if row is not None and len(row) == len(classes) else nothing for row in self._scores]
         columns = zip(*rows, strict=True) if height else [[]] * len(classes)
@@ -271,6 +298,19 @@ def moment_of(value: Any) -> datetime | None:
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except OverflowError:
         return None
+
+
+def _decoder(schema: Schema) -> Callable[[bytes], list[Any]] | None:
+    """Reads a JSON array of rows into structs of the features in their order; None where a name stands against it."""
+    if not schema.features or any(UNNAMEABLE.search(feature.name) for feature in schema.features):
+        return None
+    slots = [
+        (f"f{place}", float | None if feature.type == "number" else Any, None)
+        for place, feature in enumerate(schema.features)
+    ]
+    rename = {f"f{place}": feature.name for place, feature in enumerate(schema.features)}
+    row: Any = msgspec.defstruct("Row", slots, rename=rename, gc=False)
+    return msgspec.json.Decoder(list[row]).decode
 
 
 def _of_length(values: Any, rows: int) -> list[Any]:

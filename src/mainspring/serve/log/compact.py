@@ -222,13 +222,17 @@ class _Compactor:
         """Take the rows of one spool into the group."""
         schemas: dict[int, Schema] = {}
         end = len(spool.MAGIC)
-        tables = []
+        tables: list[pl.DataFrame] = []
+        records: list[Record] = []
         for item, position in spool.read(path):
             end = position
             if isinstance(item, Schema):
+                tables += self._tables(records, schemas)
+                records = []
                 schemas[item.version] = self._group.schemas[item.version] = item
             else:
-                tables += self._tables(item, schemas)
+                records += item
+        tables += self._tables(records, schemas)
         group = self._group
         left = path.stat().st_size - end
         if left > 0 and path.suffix == spool.SUFFIX:
@@ -241,34 +245,34 @@ class _Compactor:
         group.through[path.parent.name] = spool.number_of(path)
 
     def _tables(self, records: list[Record], schemas: dict[int, Schema]) -> list[pl.DataFrame]:
-        by_version: dict[int, list[Record]] = {}
-        for record in records:
-            by_version.setdefault(record.version, []).append(record)
+        by_version: dict[int, list[Record]] = {version: [] for version in {record.version for record in records}}
+        if len(by_version) == 1:
+            by_version = {records[0].version: records}
+        else:
+            for record in records:
+                by_version[record.version].append(record)
         made = []
         for version, its in by_version.items():
             schema = schemas.get(version)
             if schema is None:
                 self.done.unreadable += len(its)
                 continue
-            try:
-                made.append(columns.table(schema, its, self._mask))
-            except (OSError, MainspringError, MemoryError):
-                raise  # nothing is wrong with the records: they wait until the key can be read again
-            except Exception:  # whatever one record holds, it must not stop all that come after it
-                made += self._one_by_one(its, schema)
+            made += self._made(its, schema)
         return made
 
-    def _one_by_one(self, records: list[Record], schema: Schema) -> Iterator[pl.DataFrame]:
-        for record in records:
-            try:
-                yield columns.table(schema, [record], self._mask)
-            except (OSError, MainspringError, MemoryError):
-                raise
-            except Exception as error:
-                self.done.unreadable += 1
-                _log.warning(
-                    "A logged prediction of %s cannot be read: %s: %s", self._model, type(error).__name__, error
-                )
+    def _made(self, records: list[Record], schema: Schema) -> list[pl.DataFrame]:
+        """The table of the *records*; where one of them cannot be read, the tables of those around it."""
+        try:
+            return [columns.table(schema, records, self._mask)]
+        except (OSError, MainspringError, MemoryError):
+            raise  # nothing is wrong with the records: they wait until the key can be read again
+        except Exception as error:  # whatever one record holds, it must not stop all that come after it
+            half = len(records) // 2
+            if half:
+                return self._made(records[:half], schema) + self._made(records[half:], schema)
+            self.done.unreadable += 1
+            _log.warning("A logged prediction of %s cannot be read: %s: %s", self._model, type(error).__name__, error)
+            return []
 
     def _commit(self) -> None:
         """Make the group part of the log, then let its spools go."""

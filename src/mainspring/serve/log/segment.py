@@ -25,7 +25,7 @@ TIME_OF: dict[SegmentKind, str] = {"predictions": "time", "labels": "about"}
 def write(store: Store, rows: pl.DataFrame, *, model: str, kind: SegmentKind, source: str, sequence: int) -> Segment:
     """Store the *rows* (at least one), in the order of their time, and describe them. The ledger is not told yet."""
     time = TIME_OF[kind]
-    ordered = rows.sort(time, maintain_order=True)
+    ordered = rows if rows[time].is_sorted() else rows.sort(time, maintain_order=True)
     file = io.BytesIO()
     ordered.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
     data = file.getbuffer()
@@ -61,11 +61,10 @@ def scan(store: Store, digest: str, columns: list[str] | None = None) -> pl.Lazy
 
 def pieces(rows: pl.DataFrame, *, by_hour: bool) -> Iterator[pl.DataFrame]:
     """The *rows* cut into what fits into one segment each; *by_hour* none crosses a full hour of its ``time``."""
-    import polars as pl
-
     parts = [rows]
-    if by_hour and rows.height:
-        hours = rows.with_columns(pl.col("time").dt.truncate("1h").alias("__hour"))
+    hour = rows["time"].dt.truncate("1h") if by_hour and rows.height else None
+    if hour is not None and hour.min() != hour.max():
+        hours = rows.with_columns(hour.alias("__hour"))
         parts = hours.partition_by("__hour", include_key=False)
     for part in parts:
         for start in range(0, part.height, ROWS):

@@ -1,0 +1,59 @@
+"""The rows of many requests read at once are those of each read by itself."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mainspring.serve.log import columns
+from mainspring.serve.log.mask import Mask
+from mainspring.serve.log.record import Record, decode
+from mainspring.serve.log.schema import Feature, Schema
+from tests.serve.log.workbench import NOON, prediction
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KINDS: tuple[Any, ...] = ("integer", "number", "category", "boolean", "text", "datetime", "date")
+SCHEMA = Schema(version=1, features=tuple(Feature(f"the {kind}", kind) for kind in KINDS), classes=("no", "yes"))
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**70), 2**70)
+TEXTS = st.text(max_size=5) | st.sampled_from(["2026-03-01", "2026-03-01T12:00:00Z", "true", "7"])
+ANY = NUMBERS | TEXTS | st.booleans() | st.none() | st.lists(st.integers(), max_size=2)
+USUAL: dict[str, Any] = {
+    "integer": st.integers(-5, 5), "number": NUMBERS, "category": TEXTS, "boolean": st.booleans(), "text": TEXTS,
+    "datetime": st.just("2026-03-01T12:00:00+01:00"), "date": st.just("2026-03-01"),
+}  # fmt: skip
+GOOD = st.fixed_dictionaries({}, optional={f"the {kind}": USUAL[kind] | st.none() for kind in KINDS})
+ODD = st.dictionaries(st.sampled_from([*(f"the {kind}" for kind in KINDS), "extra"]), ANY)
+
+
+@settings(max_examples=150, deadline=None)
+@given(rows=st.lists(GOOD, min_size=1, max_size=6) | st.lists(GOOD | ODD, min_size=1, max_size=6))
+def test_rows_read_together_are_as_each_by_itself(rows: list[dict[str, Any]], tmp_path_factory: Any) -> None:
+    mask = Mask(tmp_path_factory.getbasetemp())
+    records = [decode(prediction(number, NOON, features=json.dumps(row).encode())) for number, row in enumerate(rows)]
+    together = columns._Rows(SCHEMA)
+    together.add(records)
+    alone = columns._Rows(SCHEMA)
+    alone._decode = None
+    alone.add(records)
+    assert together.table(mask).equals(alone.table(mask))
+
+
+def test_a_name_that_the_decoder_cannot_look_for_is_read_by_itself(tmp_path: Path) -> None:
+    name = 'the "best" \\ worst'
+    schema = Schema(version=1, features=(Feature(name, "number"),), classes=None, label="number")
+    record: Record = decode(prediction(0, NOON, features=json.dumps({name: 2}).encode(), scores=None, prediction=1.0))
+    assert columns.table(schema, [record], Mask(tmp_path))[f"x.{name}"].to_list() == [2.0]
+
+
+@pytest.mark.parametrize("scores", [[0.1, 0.9], None, [0.2], [0.1, 0.2, 0.7]])
+def test_scores_that_are_not_one_for_each_class_are_left_out(scores: Any, tmp_path: Path) -> None:
+    records = [decode(prediction(number, NOON, scores=given)) for number, given in enumerate([[0.25, 0.75], scores])]
+    schema = Schema(version=1, features=(Feature("age", "integer"),), classes=("no", "yes"))
+    found = columns.table(schema, records, Mask(tmp_path))
+    assert found["score.yes"].to_list() == [0.75, 0.9 if scores == [0.1, 0.9] else None]

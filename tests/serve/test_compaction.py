@@ -1,0 +1,69 @@
+"""The process that brings spools in: it gives way to requests, and gets its work done all the same."""
+
+from __future__ import annotations
+
+import subprocess
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mainspring.serve import compaction
+from mainspring.workspace import Workspace
+from tests.serve.log.workbench import MODEL, NOON, logged, prediction, spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each process that was begun, whether it was an eager one."""
+    found: list[bool] = []
+    real = subprocess.Popen
+
+    def popen(command: list[str], **given: Any) -> Any:
+        if "mainspring.serve.compaction" in command:
+            found.append("--eager" in command)
+        return real(command, **given)
+
+    monkeypatch.setattr(compaction.subprocess, "Popen", popen)
+    return found
+
+
+def test_what_waits_is_brought_in_by_one_process(tmp_path: Path, begun: list[bool]) -> None:
+    with Workspace.open(tmp_path / "workspace") as workspace:
+        spool(workspace, [prediction(number, NOON) for number in range(30)])
+        assert compaction.finished(workspace.root, MODEL) > 0
+        assert compaction.run(workspace.root, MODEL) is None
+        assert logged(workspace).height == 30
+        assert compaction.finished(workspace.root, MODEL) == 0
+    assert len(begun) == 1
+
+
+def test_where_no_time_is_left_over_it_takes_some(
+    tmp_path: Path, begun: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "IDLE", 0.0)
+    with Workspace.open(tmp_path / "workspace") as workspace:
+        spool(workspace, [prediction(number, NOON) for number in range(30)])
+        assert compaction.run(workspace.root, MODEL) is None
+        assert logged(workspace).height == 30
+    assert begun[-1], "the second does not wait for idle processors"
+
+
+def test_why_it_failed_is_told_once(tmp_path: Path, begun: list[bool]) -> None:
+    why = compaction.run(tmp_path / "nowhere", MODEL)
+    assert why is not None
+    assert "nowhere" in why
+    assert len(begun) == 1, "what is wrong does not become right by haste"
+
+
+def test_it_is_given_up_when_the_endpoint_ends(tmp_path: Path) -> None:
+    stop = Event()
+    stop.set()
+    with Workspace.open(tmp_path / "workspace") as workspace:
+        spool(workspace, [prediction(0, NOON)])
+        assert compaction.run(workspace.root, MODEL, stop) is None
+        assert compaction.run(workspace.root, MODEL) is None
+        assert logged(workspace).height == 1
