@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mainspring.cli.incidents import _effect
 from mainspring.ledger.ports.incidents import Suspect
 from mainspring.operate import remedy
+from mainspring.serve.log.compact import compact
 from mainspring.workspace import Workspace
 from tests.operate.notify.receiver import receiving
+from tests.serve.log.workbench import MODEL, NOON, prediction, spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +155,26 @@ def test_wrong_use_is_one_message(call_in: Call, shop: Path, arguments: list[str
     done = call_in("incidents", *arguments, where=shop)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
+
+
+def test_a_post_mortem_counts_those_who_were_turned_away_unread(tmp_path: Path) -> None:
+    """One row of the log may stand for many of them."""
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    given = {"features": None, "prediction": None, "scores": None}
+    with Workspace.open(tmp_path / ".mainspring") as place:
+        number = place.ledger.incidents.open(model=MODEL, kind="service", summary="Slow.").id
+        spool(
+            place,
+            [
+                *(prediction(each, later) for each in range(5)),
+                prediction(5, later, status=500, **given),
+                prediction(6, later, status=503, **given),
+                prediction(7, later, status=429, role="unread", flags="times:1200", **given),
+                prediction(8, later, role="shadow"),
+                prediction(9, NOON),
+            ],
+        )
+        compact(place, MODEL)
+    with Workspace.open(tmp_path / ".mainspring") as place:
+        found = _effect(place, place.ledger.incidents.get(number), later + timedelta(minutes=1))
+    assert (found.answered, found.failed, found.shed, found.by_version) == (5, 1, 1_201, ((1, 5),))

@@ -75,6 +75,11 @@ def test_everything_that_is_known_is_told_in_its_place() -> None:
     )  # fmt: skip
 
 
+def test_those_who_were_turned_away_are_told_beside_those_who_failed() -> None:
+    text = postmortem(INCIDENT, now=START + 100 * HOUR, effect=Effect(answered=9, failed=3, shed=1_200))
+    assert "9 predictions were answered meanwhile, and 3 requests failed. 1,200 were turned away, for more was" in text
+
+
 def test_an_open_one_says_that_it_is_not_over() -> None:
     still = replace(INCIDENT, status="open", closed=None, acknowledged=None, owner="", events=INCIDENT.events[:1])
     text = postmortem(still, now=START + 3 * HOUR)

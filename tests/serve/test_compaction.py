@@ -27,7 +27,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
             found.append("--eager" in command)
         return real(command, **given)
 
-    monkeypatch.setattr(compaction.subprocess, "Popen", popen)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     return found
 
 

@@ -326,15 +326,23 @@ def _effect(place: Workspace, incident: Incident, now: datetime) -> Any:
 
     from mainspring.core.errors import StoreError
     from mainspring.operate.postmortem import Effect
-    from mainspring.serve.log.read import ANSWERED, PredictionLog
+    from mainspring.serve.log.read import ASKED, PredictionLog
+    from mainspring.serve.log.record import TIMES, UNREAD
 
     log = PredictionLog(place, incident.model)
     try:
         if not log.segments():
             return None
-        rows = log.scan(incident.opened, incident.closed or now, ["version", "status"], roles=ANSWERED)
+        columns = ["version", "role", "status", "flags"]
+        rows = log.scan(incident.opened, incident.closed or now, columns, roles=ASKED)
+        # one row may stand for many requests that were turned away unread
+        many = pl.when(pl.col("role") == UNREAD).then(pl.col("flags").str.strip_prefix(TIMES))
+        times, status = many.cast(pl.Int64, strict=False).fill_null(1), pl.col("status")
+        shed = status.is_in([429, 503])
         counts = rows.group_by("version").agg(
-            answered=(pl.col("status") < 400).sum(), failed=(pl.col("status") >= 500).sum()
+            answered=times.filter(status < 400).sum(),
+            failed=times.filter((status >= 500) & ~shed).sum(),
+            shed=times.filter(shed).sum(),
         )
         found = counts.sort("version").collect(engine="streaming").rows()
     except StoreError:
@@ -342,6 +350,7 @@ def _effect(place: Workspace, incident: Incident, now: datetime) -> Any:
     return Effect(
         answered=sum(row[1] for row in found),
         failed=sum(row[2] for row in found),
+        shed=sum(row[3] for row in found),
         by_version=tuple((row[0], row[1]) for row in found if row[1]),
     )
 

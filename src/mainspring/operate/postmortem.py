@@ -23,13 +23,14 @@ _SPECIAL = re.compile(r"([\\`*_\[\]<>|#])")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What happened to those who asked: predictions answered while it lasted, and how many of them with an error.
+    """What happened to those who asked while it lasted: predictions answered, and requests answered with an error.
 
-    ``by_version`` says who answered how many.
+    ``shed``: turned away because more was asked than could be answered. ``by_version`` says who answered how many.
     """
 
     answered: int
     failed: int
+    shed: int = 0
     by_version: tuple[tuple[int, int], ...] = ()
 
 
@@ -135,6 +136,8 @@ def _effect(incident: Incident, end: datetime, effect: Effect | None) -> str:
         return f"{lasted} No prediction log says how many were affected."
     said = f"{lasted} {effect.answered:,} predictions were answered meanwhile"
     said += f", and {effect.failed:,} requests failed." if effect.failed else "; no request failed."
+    if effect.shed:
+        said += f" {effect.shed:,} were turned away, for more was asked than could be answered."
     if len(effect.by_version) > 1:
         said += " " + "; ".join(f"version {version} answered {rows:,}" for version, rows in effect.by_version) + "."
     return said
