@@ -181,7 +181,24 @@ def test_many_texts_are_counted_by_their_hashes_as_by_their_groups(levels: int, 
     bins = reference.columns["word"].bins
     assert isinstance(bins, LevelBins)
     assert bins.seed is not None
-    assert (bins.by_hash(window["word"].hash(bins.seed)) is None) == bool(strange)
+    counted = bins.by_hash(window["word"].hash(bins.seed))
+    assert counted is not None
+    places, marked = counted
+    assert (0 if marked is None else int(marked.sum())) == strange
+    assert int(places.sum()) == window.height - strange
+
+
+def test_a_text_that_hides_in_the_cell_of_a_level_is_found_out() -> None:
+    reference = Reference.fit(pl.DataFrame({"word": ["a", "b"]}))
+    bins = reference.columns["word"].bins
+    assert isinstance(bins, LevelBins)
+    assert bins.seed is not None
+    hashes = pl.Series([f"other {number}" for number in range(20_000)]).hash(bins.seed).to_numpy() >> np.uint64(53)
+    own = pl.Series(["a"]).hash(bins.seed).to_numpy() >> np.uint64(53)
+    double = f"other {int(np.flatnonzero(hashes == own[0])[0])}"
+    profile = reference.profile(pl.DataFrame({"word": ["a"] * 5_000 + [double] * 3 + ["b"]})).columns["word"]
+    assert profile.unseen == {double: 3}
+    assert sorted(profile.counts.tolist()) == [1, 3, 5_000]
 
 
 def test_truth_values_are_counted_as_their_texts() -> None:

@@ -1,4 +1,4 @@
-"""The process that brings spools in: it gives way to requests, and gets its work done all the same."""
+"""The process that brings spools in: it gives way to requests, unless much waits."""
 
 from __future__ import annotations
 
@@ -41,22 +41,30 @@ def test_what_waits_is_brought_in_by_one_process(tmp_path: Path, begun: list[boo
     assert len(begun) == 1
 
 
-def test_where_no_time_is_left_over_it_takes_some(
+def test_where_much_waits_it_does_not_give_way(
     tmp_path: Path, begun: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compaction, "IDLE", 0.0)
-    with Workspace.open(tmp_path / "workspace") as workspace:
-        spool(workspace, [prediction(number, NOON) for number in range(30)])
-        assert compaction.run(workspace.root, MODEL) is None
-        assert logged(workspace).height == 30
-    assert begun[-1], "the second does not wait for idle processors"
+    monkeypatch.setattr(compaction, "LOOK", 0.01)
+    monkeypatch.setattr(compaction, "LATER", 0.0)
+    for soon, eager in ((1, True), (1 << 30, False)):
+        monkeypatch.setattr(compaction, "SOON", soon)
+        with Workspace.open(tmp_path / f"workspace {soon}") as workspace:
+            spool(workspace, [prediction(number, NOON) for number in range(30)])
+            stop = Event()
+
+            def told(_: str | None, stop: Event = stop) -> None:
+                stop.set()
+
+            compaction.follow(workspace.root, MODEL, stop, told)
+            assert logged(workspace).height == 30
+        assert begun[-1] == eager
 
 
 def test_why_it_failed_is_told_once(tmp_path: Path, begun: list[bool]) -> None:
     why = compaction.run(tmp_path / "nowhere", MODEL)
     assert why is not None
     assert "nowhere" in why
-    assert len(begun) == 1, "what is wrong does not become right by haste"
+    assert len(begun) == 1
 
 
 def test_it_is_given_up_when_the_endpoint_ends(tmp_path: Path) -> None:

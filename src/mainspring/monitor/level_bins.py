@@ -65,11 +65,12 @@ class LevelBins:
         """Under which seed hashes tell the levels apart; None where counting by hashes is of no use."""
         return self._hashed.seed if self.closed and self._hashed is not None else None
 
-    def by_hash(self, hashes: pl.Series) -> Ints | None:
+    def by_hash(self, hashes: pl.Series) -> tuple[Ints, NDArray[np.bool_] | None] | None:
         """Count texts by their *hashes* under :attr:`seed`, at a third of the price of grouping them.
 
-        None where one of them is no known level. That no other text hides in the cell of a level shows in the sum of
-        all hashes, which is then another one.
+        The second answer marks the rows, shape (n,), that are not counted for they are no known level; None where all
+        are. That none of the others is another text in the cell of a level shows in the sum of their hashes; where one
+        is, nothing is answered.
         """
         known = self._hashed
         if known is None:
@@ -85,11 +86,15 @@ class LevelBins:
                 bits = spare[: len(part)]
                 np.right_shift(part, known.shift, out=bits)
                 cells += np.bincount(bits.view(np.int64), minlength=size)
-        places = np.append(cells[known.cells], 0)
+        places, strange = np.append(cells[known.cells], 0), None
         if int(places.sum()) != len(hashes):
-            return None
+            is_strange = np.ones(size, dtype=np.bool_)
+            is_strange[known.cells] = False
+            values = hashes.to_numpy()
+            strange = is_strange[values >> known.shift]
+            total -= int(values[strange].sum(dtype=np.uint64))
         expected = (places[:-1].astype(np.uint64) * known.hashes).sum(dtype=np.uint64)
-        return places if int(expected) == total % 2**64 else None
+        return (places, strange) if int(expected) == total % 2**64 else None
 
     @cached_property
     def _hashed(self) -> _Hashed | None:

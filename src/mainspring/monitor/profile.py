@@ -231,6 +231,8 @@ def _profile_parts(
     column: ReferenceColumn, parts: Sequence[pl.Series], dtype: str, hashes: pl.Series | None = None
 ) -> ColumnProfile:
     """Count some stretches of a column; *hashes*: of its texts under the seed of its bins, where they are known."""
+    import polars as pl
+
     contents = [read_as(column.kind, part) for part in parts]
     low = high = None
     counts, steps, squares = np.zeros(0 if column.bins is None else column.bins.size, dtype=np.int64), 0, 0
@@ -239,9 +241,11 @@ def _profile_parts(
         found = None if hashes is None else column.bins.by_hash(hashes)
         levels = [content.values for content in contents if content.values is not None]
         if found is not None:
-            counts = found
-        elif levels:
-            counts, unseen = column.bins.count(level_bins.counted(level_bins.joined(levels)))
+            counts, strange = found
+            levels = [] if strange is None else [level_bins.joined(levels).filter(pl.Series(strange))]
+        if levels:
+            others, unseen = column.bins.count(level_bins.counted(level_bins.joined(levels)))
+            counts = counts + others
     elif isinstance(column.bins, NumberBins):
         known = [content for content in contents if len(content.values)]
         if known:

@@ -24,8 +24,8 @@ HELD = 4_000_000
 _WORKERS = 2
 _SMALL = 100_000
 """Fewer texts are counted before a second thread has started."""
-_HASHED = 4_096
-"""Fewer texts are counted without their hashes."""
+_HASHED = range(4_096, 500_001)
+"""Fewer texts are counted without their hashes, and so are more: the hashes of all columns are in memory at once."""
 _ANSWER = TypeVar("_ANSWER")
 
 
@@ -88,7 +88,7 @@ class FrameSource:
         import polars as pl
 
         asked = [name for name in seeds if self._types[name] == pl.String and not self._frame[name].null_count()]
-        if not asked or self._frame.height < _HASHED:
+        if not asked or self._frame.height not in _HASHED:
             return {}
         return self._frame.select(pl.col(name).hash(seeds[name]) for name in asked).to_dict()
 

@@ -1,7 +1,7 @@
 """The log's spools brought in by a process of their own, ``python -m mainspring.serve.compaction WORKSPACE MODEL``.
 
 Tables take memory that the endpoint should not hold on to, and processor time that requests come before: the process
-works while nobody else wants a processor, and only where that does not get it done, a little beside the others.
+gives way to whoever else wants a processor, until so much waits that it may not any longer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 LOOK = 2.0
 """Seconds between two looks at what waits."""
 SOON = 128 * 1024 * 1024
-"""So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds: to start the process costs
-as much as some hundred thousand rows."""
+"""So many bytes of finished spools are brought in at once, and eagerly; fewer wait for `LATER` seconds: to start the
+process costs as much as some hundred thousand rows."""
 LATER = 8.0
 """Rows are in the log `mainspring.serve.log.writer.AGE` + `LOOK` + `LATER` seconds after they were answered, and what
 two of these processes take: windows are judged when that is over (`mainspring.operate.live.windows.GRACE`)."""
-IDLE = 3.0
-"""So many seconds it may take with the time that is left over."""
 PATIENCE = 300.0
 _EAGER = "--eager"
 
@@ -43,7 +41,7 @@ def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], Non
     while not stop.wait(LOOK):
         waiting = finished(root, model)
         if waiting >= SOON or (waiting and time.monotonic() - last >= LATER):
-            told(run(root, model, stop))
+            told(run(root, model, stop, eager=waiting >= SOON))
             last = time.monotonic()
 
 
@@ -56,24 +54,16 @@ def finished(root: Path, model: str) -> int:
     return size
 
 
-def run(root: Path, model: str, stop: Event | None = None) -> str | None:
-    """Bring in what waits, once; why it failed, or None. Given up when *stop* is set: nothing is lost by that."""
-    command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model]
-    if sys.platform == "linux":
-        ended, why = _run(command, IDLE, stop)
-        if ended:
-            return why
-    return _run([*command, _EAGER], PATIENCE, stop)[1]
+def run(root: Path, model: str, stop: Event | None = None, *, eager: bool = False) -> str | None:
+    """Bring in what waits, once; why it failed, or None. Given up when *stop* is set: nothing is lost by that.
 
-
-def _run(command: list[str], patience: float, stop: Event | None) -> tuple[bool, str | None]:
-    """Whether the *command* came to its end within *patience* seconds or was stopped; and why it failed, or None."""
+    *eager*: nearly as if it were a request.
+    """
+    command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model, *([_EAGER] if eager else [])]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    until, is_late = time.monotonic() + patience, False
+    until = time.monotonic() + PATIENCE
     while process.poll() is None:
-        is_stopped = stop is not None and stop.is_set()
-        is_late = is_late or time.monotonic() > until
-        if is_stopped or is_late:
+        if time.monotonic() > until or (stop is not None and stop.is_set()):
             process.kill()
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.1)
@@ -81,9 +71,8 @@ def _run(command: list[str], patience: float, stop: Event | None) -> tuple[bool,
     if process.stdout is not None:
         process.stdout.close()
     if process.returncode == 0 or (stop is not None and stop.is_set()):
-        return True, None
-    why = said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
-    return not is_late, why
+        return None
+    return said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
 
 
 def main(arguments: list[str]) -> int:
@@ -95,10 +84,8 @@ def main(arguments: list[str]) -> int:
     root, model, *how = arguments
     if sys.platform == "linux":
         with suppress(OSError):
-            if _EAGER in how:
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
-            else:
-                os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5 if _EAGER in how else 19)
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     try:
         with Workspace.open(Path(root), create=False) as workspace:
             compact(workspace, model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +43,21 @@ def test_rows_read_together_are_as_each_by_itself(rows: list[dict[str, Any]], tm
     alone._decode = None
     alone.add(records)
     assert together.table(mask).equals(alone.table(mask))
+
+
+@pytest.mark.parametrize(
+    "odd", [b'{"z": 1e999, "the number": 2}', b'{"z": "\xff", "the number": 2}', b"[]", b"no", None]
+)
+def test_a_row_does_not_depend_on_its_neighbours(odd: bytes | None, tmp_path: Path) -> None:
+    """What the endpoint's decoder passes over in a row it takes is passed over here, too."""
+    good = b'{"the number": 1, "the integer": 7}'
+    bodies = [good, odd, good, None, [None, 3.0, *[None] * 5]]
+    records = [decode(prediction(number, NOON, features=body)) for number, body in enumerate(bodies)]
+    mask = Mask(tmp_path)
+    together = columns.table(SCHEMA, records, mask)
+    assert together.equals(pl.concat([columns.table(SCHEMA, [record], mask) for record in records]))
+    taken = 2.0 if odd is not None and odd.startswith(b"{") else None
+    assert together["x.the number"].to_list() == [1.0, taken, 1.0, None, 3.0]
 
 
 def test_a_name_that_the_decoder_cannot_look_for_is_read_by_itself(tmp_path: Path) -> None:

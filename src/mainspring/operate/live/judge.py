@@ -32,16 +32,7 @@ from mainspring.operate.live.desk import desk_of
 from mainspring.operate.live.document import ASKING, RECENT, Asking, Judged, Memory, Place
 from mainspring.operate.live.measured import values
 from mainspring.operate.live.news import merged
-from mainspring.operate.live.rows import (
-    ANSWERS,
-    SAMPLE,
-    Gathered,
-    LoggedRows,
-    clean,
-    of_version,
-    thinned,
-    told,
-)
+from mainspring.operate.live.rows import ANSWERS, SAMPLE, Gathered, LoggedRows, clean, of_version, thinned, told
 from mainspring.operate.live.windows import stamp
 from mainspring.operate.rollout.canary import predictions as predictions_of
 from mainspring.operate.trigger import moved, triggers
@@ -93,6 +84,7 @@ class Judge:
         self._model = contract.project.name
         self._champions = Champions(workspace, self._model)
         self.rows = LoggedRows(workspace, self._model, contract)
+        self._is_as_expected = True  # the last window was answered by its champion
         self.blind = ""
         """Why labels cannot be read, where that is so."""
 
@@ -284,7 +276,8 @@ class Judge:
         """The rows of *window*, counted against the version that answered most of them."""
         version = self._champions.at(window.end)
         labels, known, begin = self._has_labels(window), self._known(memory, version), None
-        if following is not None and known.champion.own and self._champions.at(following.end) == version:
+        is_sure = known.champion.own and self._is_as_expected
+        if following is not None and is_sure and self._champions.at(following.end) == version:
             begin = partial(self.rows.begin, following, known.champion, labels=self._has_labels(following))
         try:
             gathered = self.rows.gather(window, known.champion, labels=labels, then=begin)
@@ -294,6 +287,7 @@ class Judge:
             labels, self.blind = False, str(error)
             gathered = self.rows.gather(window, known.champion, labels=labels)
         most = max(gathered.versions, key=lambda one: (gathered.versions[one], one), default=version)
+        self._is_as_expected = most == version
         if most != version:
             known = self._known(memory, most)
             gathered = self.rows.gather(window, known.champion, labels=labels)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -135,8 +136,12 @@ class LoggedRows:
         return found.to_physical().to_numpy()
 
     def begin(self, window: LiveWindow, champion: Champion, *, labels: bool) -> None:
-        """Read the first parts of *window* while something else is done: whoever gathers the same goes on with them."""
-        self._ahead = self._begun(window, champion, labels=labels)
+        """Read the first parts of *window* while something else is done: whoever gathers the same goes on with them.
+
+        What stands against it is not told here, for something else is done; :meth:`gather` meets it again.
+        """
+        with suppress(Exception):
+            self._ahead = self._begun(window, champion, labels=labels)
 
     def gather(
         self, window: LiveWindow, champion: Champion, *, labels: bool, then: Callable[[], None] | None = None

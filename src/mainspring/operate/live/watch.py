@@ -132,11 +132,17 @@ class _Watcher:
             return self._watched(memory, found)
         memory = self._again(memory, news, found)
         while first is not None and not self._stop():
-            before, following = len(found.judged), next(due, None)
+            before, following, failed = len(found.judged), None, None
+            try:
+                following = next(due, None)
+            except Exception as error:  # of a later window: this one is judged all the same
+                failed = error
             memory = self._new(memory, first, following, found)
             if len(found.judged) == before:
                 break  # somebody else judges this log, too
             self._tell(found.judged[-1], memory)
+            if failed is not None:
+                raise failed
             first = following
         if not self._stop():
             memory = self._kept(partial(self._judging().settle, news=news), memory)

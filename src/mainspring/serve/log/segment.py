@@ -66,6 +66,8 @@ def pieces(rows: pl.DataFrame, *, by_hour: bool) -> Iterator[pl.DataFrame]:
     if hour is not None and hour.min() != hour.max():
         hours = rows.with_columns(hour.alias("__hour"))
         parts = hours.partition_by("__hour", include_key=False)
-    for part in parts:
+    for whole in parts:
+        is_cut_in_order = not by_hour or whole.height <= ROWS or whole["time"].is_sorted()
+        part = whole if is_cut_in_order else whole.sort("time", maintain_order=True)
         for start in range(0, part.height, ROWS):
             yield part.slice(start, ROWS)

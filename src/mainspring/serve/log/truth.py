@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BLOCK = 2_000_000
 """So many predictions are searched for labelled entities at once."""
+MANY = 200_000
+"""From so many labels on only those about the time in question are taken out of their segments."""
 _FOUND = {"id": pl.String(), "label": pl.String(), "received": TIME}
 
 
@@ -63,7 +65,14 @@ class Labels:
         ]
         if not near:
             return self._by_entity
-        by_id = self._log.scan_labels(near).select(self._columns).collect()
+        rows = self._log.scan_labels(near)
+        if sum(each.rows for each in near) > MANY:
+            # segments of labels that came with much delay, or from elsewhere, reach over long times
+            about = pl.col("about")
+            rows = rows.filter(about.is_between(first - read.SLACK, last + read.SLACK) | (about < foreign))
+            by_id = rows.select(self._columns).collect(engine="streaming")
+        else:
+            by_id = rows.select(self._columns).collect()
         by_id = by_id.drop_nulls("id") if by_id["id"].null_count() else by_id
         return pl.concat([by_id, self._by_entity])
 
