@@ -192,6 +192,9 @@ def _encode(
         if column is None:
             coded.append(np.zeros(rows, dtype=np.int64))
             continue
+        if numeric and column.dtype == pl.Boolean and {0.0, 1.0} <= set(keys) and not column.null_count():
+            coded.append(np.where(column.to_numpy(), keys.index(1.0), keys.index(0.0)))
+            continue
         plain = column.cast(pl.Float64) if numeric else texts(column)
         plain = plain.str.to_lowercase() if fold_case else plain
         for value in plain.unique(maintain_order=True).drop_nulls():

@@ -31,6 +31,18 @@ def realised(
 ) -> dict[str, Estimate]:
     """The followed *metrics* on the rows whose *truth* is known (null: not yet), with bootstrap intervals."""
     outcome = Outcome.of(truth, predictions, positive=baseline.positive)
+    return of_outcome(baseline, outcome, metrics=metrics, confidence=confidence, seed=seed)
+
+
+def of_outcome(
+    baseline: Baseline,
+    outcome: Outcome,
+    *,
+    metrics: Iterable[str] | None = None,
+    confidence: float | None = 0.95,
+    seed: int = 0,
+) -> dict[str, Estimate]:
+    """The same for truth and predictions that were put beside each other already."""
     names = list(baseline.metrics if metrics is None else metrics)
     return estimates(names, outcome, Setting(cost=baseline.cost, confidence=confidence, seed=seed))
 

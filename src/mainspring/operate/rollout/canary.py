@@ -134,7 +134,7 @@ def predictions(frame: pl.DataFrame) -> Predictions:
     elif said.dtype.is_integer():
         classes = tuple(map(int, names))
     order = sorted(range(len(classes)), key=lambda place: classes[place])
-    scores = frame.select(columns[place] for place in order).to_numpy().astype(np.float64)
+    scores = frame.select(columns[place] for place in order).to_numpy().astype(np.float64, copy=False)
     return Predictions(said.to_numpy(), scores, tuple(classes[place] for place in order))
 
 
