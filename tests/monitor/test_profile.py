@@ -54,7 +54,7 @@ def test_places_follow_the_order_of_the_values(values: list[float], window: list
     """Counting by cells keeps order: a larger number never falls into an earlier bin."""
     bins = Reference.fit(pl.DataFrame({"x": values})).columns["x"].bins
     assert isinstance(bins, NumberBins)
-    placed = [int(np.argmax(bins.count(np.array([value]), value, value)[0])) for value in sorted({*window, *values})]
+    placed = [int(np.argmax(bins.count([np.array([value])], value, value)[0])) for value in sorted({*window, *values})]
     assert placed == sorted(placed)
 
 

@@ -325,6 +325,7 @@ def _effect(place: Workspace, incident: Incident, now: datetime) -> Any:
     import polars as pl
 
     from mainspring.core.errors import StoreError
+    from mainspring.monitor.service import SHED
     from mainspring.operate.postmortem import Effect
     from mainspring.serve.log.read import ASKED, PredictionLog
     from mainspring.serve.log.record import TIMES, UNREAD
@@ -338,7 +339,7 @@ def _effect(place: Workspace, incident: Incident, now: datetime) -> Any:
         # one row may stand for many requests that were turned away unread
         many = pl.when(pl.col("role") == UNREAD).then(pl.col("flags").str.strip_prefix(TIMES))
         times, status = many.cast(pl.Int64, strict=False).fill_null(1), pl.col("status")
-        shed = status.is_in([429, 503])
+        shed = status.is_in(SHED)
         counts = rows.group_by("version").agg(
             answered=times.filter(status < 400).sum(),
             failed=times.filter((status >= 500) & ~shed).sum(),

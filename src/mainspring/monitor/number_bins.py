@@ -69,16 +69,12 @@ class NumberBins:
         cells = np.asarray(self.cuts, dtype=np.float64) + 0.5
         return tuple(float(edge) for edge in self._from_cells(cells))
 
-    def count(self, values: NDArray[Any], low: float, high: float) -> tuple[Ints, int, int]:
-        """Count finite *values* (any real dtype) per place, with the exact sums of steps and squared steps.
+    def count(self, parts: Sequence[NDArray[Any]], low: float, high: float) -> tuple[Ints, int, int]:
+        """Count the finite values of *parts* (any real dtype) per place, and sum their steps and squared steps exactly.
 
-        *low* and *high* are the ends of the values, which whoever sorted them out knows already. The sums are
+        *low* and *high* are the ends of all the values, which whoever sorted them out knows already. The sums are
         whole numbers, so that those of two parts add up to those of the whole, exactly.
         """
-        return self.count_parts([values], low, high)
-
-    def count_parts(self, parts: Sequence[NDArray[Any]], low: float, high: float) -> tuple[Ints, int, int]:
-        """The same for values that lie in several arrays; *low* and *high* are the ends of them all."""
         below = above = 0
         if low < self.low:
             below = sum(int(np.count_nonzero(part < self.low)) for part in parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,27 +22,13 @@ if TYPE_CHECKING:
 
 def realised(
     baseline: Baseline,
-    truth: Any,
-    predictions: Predictions,
-    *,
-    metrics: Iterable[str] | None = None,
-    confidence: float | None = 0.95,
-    seed: int = 0,
-) -> dict[str, Estimate]:
-    """The followed *metrics* on the rows whose *truth* is known (null: not yet), with bootstrap intervals."""
-    outcome = Outcome.of(truth, predictions, positive=baseline.positive)
-    return of_outcome(baseline, outcome, metrics=metrics, confidence=confidence, seed=seed)
-
-
-def of_outcome(
-    baseline: Baseline,
     outcome: Outcome,
     *,
     metrics: Iterable[str] | None = None,
     confidence: float | None = 0.95,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """The same for truth and predictions that were put beside each other already."""
+    """The followed *metrics* on the rows of *outcome*, whose truth is known, with bootstrap intervals."""
     names = list(baseline.metrics if metrics is None else metrics)
     return estimates(names, outcome, Setting(cost=baseline.cost, confidence=confidence, seed=seed))
 
@@ -81,7 +67,7 @@ def _losses(
     names: list[str],
     confidence: float,
 ) -> dict[str, Estimate]:
-    said = baseline.predictions.profile(prediction_frame(predictions)).columns[PREDICTION]
+    said = baseline.profile(prediction_frame(predictions)).columns[PREDICTION]
     columns = {PREDICTION: said} if profile is None else {**profile.columns, PREDICTION: said}
     found = {}
     if "mae" in names and "absolute" in baseline.losses:

@@ -250,7 +250,7 @@ def _profile_parts(
         known = [content for content in contents if len(content.values)]
         if known:
             low, high = min(content.low for content in known), max(content.high for content in known)
-            counts, steps, squares = column.bins.count_parts([content.values for content in known], low, high)
+            counts, steps, squares = column.bins.count([content.values for content in known], low, high)
     return ColumnProfile(
         rows=sum(content.rows for content in contents),
         nulls=sum(content.nulls for content in contents),

@@ -39,7 +39,8 @@ _SHARES = 50
 """What share is usual is learned from so many windows before."""
 _TRUSTED = 1_000
 """An endpoint that nobody knows yet is taken for one that has answered so many requests without an error."""
-_SHED = (429, 503)
+SHED = (429, 503)
+"""The statuses of requests that were turned away because more was asked than could be answered."""
 _TIMES = "times:"
 _FLOOR = 0.05
 _FASTEST = 1e-3
@@ -102,7 +103,7 @@ class ServiceCounts:
             return cls(requests=len(status), latency=_cells(latency))
         well = latency[status < 400]
         times = _times(rows["flags"].to_frame().filter(first).to_series())
-        shed = np.isin(status, _SHED)
+        shed = np.isin(status, SHED)
         broken: dict[str, int] = {}
         for flags in rows["flags"].filter(rows["status"].is_between(400, 499)).drop_nulls().to_list():
             for name in flags.split(",") if not flags.startswith(_TIMES) else ():

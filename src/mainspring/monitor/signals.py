@@ -357,7 +357,7 @@ def _with_performance(
     stream = judgement.stream
     found = list(judgement.signals)
     if labelled:
-        realised = performance.of_outcome(baseline, outcome, confidence=confidence, seed=seed)
+        realised = performance.realised(baseline, outcome, confidence=confidence, seed=seed)
         found += [
             _of_metric(name, name, estimate, baseline.spreads.get(name), each, silent=labelled < LEAST_LABELLED)
             for name, estimate in realised.items()

@@ -237,7 +237,7 @@ class LoggedRows:
         if "prediction" not in known:
             return pl.DataFrame()
         found = self.log.labelled(window.start, window.end, light, unlabelled=True).collect(engine="streaming")
-        return _ordered(_answered(found))
+        return segments.in_order(_answered(found))
 
     def sample(self, window: LiveWindow, champion: Champion, *, limit: int = SAMPLE) -> pl.DataFrame:
         """At most so many rows of all that were answered in *window*, with their features."""
@@ -262,7 +262,7 @@ class LoggedRows:
             rows = rows.filter((pl.col("time") >= window.start) & (pl.col("time") < window.end))
         shadows = rows["role"] == "shadow"
         rows = rows.filter(~shadows) if shadows.any() else rows
-        return _ordered(rows if dict(rows.schema) == types else as_types(rows, types))
+        return segments.in_order(rows if dict(rows.schema) == types else as_types(rows, types))
 
     def _count(self, said: pl.DataFrame, mine: pl.DataFrame, champion: Champion) -> Counted:
         counted = count_window(
@@ -409,11 +409,7 @@ def thinned(rows: pl.DataFrame, total: int, limit: int) -> pl.DataFrame:
 def _stacked(parts: Sequence[pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
     if not parts:
         return pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
-    return _ordered(pl.concat(parts))
-
-
-def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows if rows["time"].is_sorted() else rows.sort("time", maintain_order=True)
+    return segments.in_order(pl.concat(parts))
 
 
 def _versions(rows: pl.DataFrame) -> list[tuple[int, int]]:

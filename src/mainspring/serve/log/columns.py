@@ -98,9 +98,6 @@ class _Rows:
 
     def add(self, records: Sequence[Record]) -> None:
         """Take the rows of these requests, in their order."""
-        if not any(record.rows for record in records):
-            self._add_single(list(records))
-            return
         for many, run in groupby(records, lambda record: record.rows > 0):
             if many:
                 for record in run:

@@ -245,14 +245,9 @@ class _Compactor:
         group.through[path.parent.name] = spool.number_of(path)
 
     def _tables(self, records: list[Record], schemas: dict[int, Schema]) -> list[pl.DataFrame]:
-        by_version: dict[int, list[Record]] = {version: [] for version in {record.version for record in records}}
-        if len(by_version) == 1:
-            by_version = {records[0].version: records}
-        else:
-            for record in records:
-                by_version[record.version].append(record)
         made = []
-        for version, its in by_version.items():
+        for version in dict.fromkeys(record.version for record in records):
+            its = [record for record in records if record.version == version]
             schema = schemas.get(version)
             if schema is None:
                 self.done.unreadable += len(its)

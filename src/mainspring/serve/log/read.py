@@ -120,12 +120,7 @@ class PredictionLog:
         ``id``, ``entity``, ``time``, ``label`` (text), ``received``, ``source``, ``about``: when the prediction was, as
         far as the label says.
         """
-        import polars as pl
-
-        rows = self.scan_labels(self.label_segments(since, until))
-        tests = [pl.col("about") >= since] if since else []
-        tests += [pl.col("about") < until] if until else []
-        return rows.filter(*tests) if tests else rows
+        return within(self.scan_labels(self.label_segments(since, until)), since, until, "about")
 
     def label_segments(self, since: datetime | None = None, until: datetime | None = None) -> tuple[Segment, ...]:
         """The segments that may hold labels about *since* ≤ time < *until*, in the order of their beginnings."""
@@ -228,6 +223,15 @@ def blocks(segments: Sequence[Segment], rows: int = BLOCK) -> Iterator[list[Segm
         yield together
 
 
+def within(rows: pl.LazyFrame, since: datetime | None, until: datetime | None, time: str) -> pl.LazyFrame:
+    """Those of *rows* with *since* ≤ *time* < *until*."""
+    import polars as pl
+
+    tests = [pl.col(time) >= since] if since else []
+    tests += [pl.col(time) < until] if until else []
+    return rows.filter(*tests) if tests else rows
+
+
 def _wanted(
     rows: pl.LazyFrame,
     since: datetime | None,
@@ -237,10 +241,8 @@ def _wanted(
 ) -> pl.LazyFrame:
     import polars as pl
 
-    tests = [pl.col("time") >= since] if since else []
-    tests += [pl.col("time") < until] if until else []
-    tests += [pl.col("role").is_in(list(roles))] if roles is not None else []
-    rows = rows.filter(*tests) if tests else rows
+    rows = within(rows, since, until, "time")
+    rows = rows if roles is None else rows.filter(pl.col("role").is_in(list(roles)))
     return rows if columns is None else rows.select(columns)
 
 

@@ -25,7 +25,7 @@ TIME_OF: dict[SegmentKind, str] = {"predictions": "time", "labels": "about"}
 def write(store: Store, rows: pl.DataFrame, *, model: str, kind: SegmentKind, source: str, sequence: int) -> Segment:
     """Store the *rows* (at least one), in the order of their time, and describe them. The ledger is not told yet."""
     time = TIME_OF[kind]
-    ordered = rows if rows[time].is_sorted() else rows.sort(time, maintain_order=True)
+    ordered = in_order(rows, time)
     file = io.BytesIO()
     ordered.write_parquet(file, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
     data = file.getbuffer()
@@ -67,7 +67,11 @@ def pieces(rows: pl.DataFrame, *, by_hour: bool) -> Iterator[pl.DataFrame]:
         hours = rows.with_columns(hour.alias("__hour"))
         parts = hours.partition_by("__hour", include_key=False)
     for whole in parts:
-        is_cut_in_order = not by_hour or whole.height <= ROWS or whole["time"].is_sorted()
-        part = whole if is_cut_in_order else whole.sort("time", maintain_order=True)
+        part = in_order(whole) if by_hour else whole
         for start in range(0, part.height, ROWS):
             yield part.slice(start, ROWS)
+
+
+def in_order(rows: pl.DataFrame, time: str = "time") -> pl.DataFrame:
+    """The *rows* in the order of their *time*; the very same where they are."""
+    return rows if rows[time].is_sorted() else rows.sort(time, maintain_order=True)

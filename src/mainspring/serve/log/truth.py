@@ -94,8 +94,7 @@ def by_entity(
     if labels.is_empty():
         log.by_id_alone.update(each.digest for each in segments)
         return pl.DataFrame(schema=_FOUND)
-    tests = [pl.col("about") >= since] if since else []
-    labels = labels.filter(*tests, *([pl.col("about") < end] if end else []))
+    labels = read.within(labels.lazy(), since, end, "about").collect()
     latest_first = labels.sort("received", maintain_order=True).unique(["entity", "time"], keep="last")
     return matched(log, latest_first, tolerance=tolerance).select(list(_FOUND))
 
