@@ -7,15 +7,12 @@ waits for others to come. A slow model is scored on a thread, and the rows that 
 from __future__ import annotations
 
 import time
-from bisect import bisect_left
 from functools import partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
 from mainspring.serve.log.identity import new_id
-from mainspring.serve.log.record import encode_each
-from mainspring.serve.log.writer import DROPPED
-from mainspring.serve.meter import BOUNDS, Histogram
 from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
 from mainspring.serve.served import Scored
@@ -24,7 +21,7 @@ from mainspring.serve.works import Works, is_small, late
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from concurrent.futures import Executor
 
     from mainspring.serve.endpoint import Endpoint
@@ -212,53 +209,44 @@ class Lane:
             self._turn(queue)
 
     def _answer(self, queue: Queue, items: list[Item], scored: Scored, start: float) -> None:
-        """Count, log and send the answers of one turn."""
-        endpoint, served, role = self.endpoint, queue.served, queue.role
-        flag = None if queue.aside is None else queue.aside.flag
-        log, shadows, answer = endpoint.log, endpoint.shadows, served.answer
+        """Send, count and log the answers of one turn: who waits need not wait for the log, unless it is durable."""
+        if not items:
+            return  # all were told meanwhile that it takes too long
+        log, served, aside = self.endpoint.log, queue.served, queue.aside
+        flag = None if aside is None else aside.flag
         now, clock = time.perf_counter(), time.time_ns() // 1000
-        histogram = self._count(queue, len(items), now - start)
-        counts, version = histogram.counts, served.version
-        scores: Sequence[list[float] | None] = scored.scores or [None] * len(items)
-        records: list[tuple[Any, ...]] = []
-        bodies: list[bytes] = []
-        for item, value, chances in zip(items, scored.values, scores, strict=True):
-            _, identity, entity, body, started, request, _ = item
-            latency = now - started
-            counts[bisect_left(BOUNDS, latency)] += 1
-            histogram.total += latency
-            if log is not None:
-                records.append((
-                    identity, clock, version, role, entity if entity is None else str(entity), body, value, chances,
-                    int(latency * 1e6), 200, flag, request,
-                ))  # fmt: skip
-            bodies.append(answer(identity, value, chances, flag).encode())
-        ticket = 0
-        if log is not None:
-            for some in (records[begin : begin + TURN] for begin in range(0, len(records), TURN)):
-                taken = log.append(encode_each(some), len(some))
-                ticket = DROPPED if DROPPED in (ticket, taken) else taken
-        if log is not None and log.is_durable:
-            told = [(item.connection, 200, body, item.echo) for item, body in zip(items, bodies, strict=True)]
-            self._later(self._when_kept(told, ticket))
-        else:
-            for (connection, *_, echo), body in zip(items, bodies, strict=True):
+        connections, ids, entities, rows, begun, requests, echoes = zip(*items, strict=True)
+        scores: Iterable[list[float] | None] = repeat(None) if scored.scores is None else scored.scores
+        answer = served.answer
+        bodies = [answer(*each, flag).encode() for each in zip(ids, scored.values, scores, strict=False)]
+        is_durable = log is not None and log.is_durable
+        if not is_durable:
+            for connection, body, echo in zip(connections, bodies, echoes, strict=True):
                 connection.answer(200, body, echo)
-        if shadows is not None and role == "champion":
+        latencies = [now - each for each in begun]
+        self._count(queue, latencies, now - start)
+        if log is not None:
+            named = None if served.compiled.entity_name is None else [_text(each) for each in entities]
+            micros = [each * 1e6 for each in latencies]
+            own = requests if any(requests) else ""
+            version, role, values = served.version, queue.role, scored.values
+            turn = (ids, clock, version, role, named, rows, values, scored.scores, micros, 200, flag, own)
+            ticket = log.append_turn(turn, len(items))
+            if is_durable:
+                self._later(self._when_kept([*zip(connections, repeat(200), bodies, echoes, strict=False)], ticket))
+        shadows = self.endpoint.shadows
+        if shadows is not None and queue.role == "champion":
             for item in items:
                 nothing = queue.matrix[:0]
-                shadows.offer(Asked(served, role, item.identity, item.request, 0, nothing, item.entity, item.body))
+                shadows.offer(
+                    Asked(served, queue.role, item.identity, item.request, 0, nothing, item.entity, item.body)
+                )
 
-    def _count(self, queue: Queue, rows: int, seconds: float) -> Histogram:
-        """Count a turn; the histogram of latencies, in which each is still to be counted."""
+    def _count(self, queue: Queue, latencies: list[float], seconds: float) -> None:
+        """Count a turn that was scored in so many *seconds*, and its requests."""
         tally = self.endpoint.tally
-        key = (PREDICT, 200)
-        tally.requests[key] = tally.requests.get(key, 0) + rows
-        tally.scored(queue.served.version, queue.role, rows, seconds)
-        found = tally.latency.get(PREDICT)
-        if found is None:
-            found = tally.latency[PREDICT] = Histogram()
-        return found
+        tally.scored(queue.served.version, queue.role, len(latencies), seconds)
+        tally.together(PREDICT, 200, latencies)
 
     async def _when_kept(self, replies: list[tuple[Connection, int, bytes, bytes]], ticket: int) -> None:
         """Answer when the records are on the disk; where it refuses them, answer all the same and say so."""
@@ -335,3 +323,7 @@ class Lane:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _text(entity: Any) -> str | None:
+    return None if entity is None else str(entity)

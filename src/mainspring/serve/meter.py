@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 K = TypeVar("K")
@@ -34,6 +34,16 @@ class Histogram(msgspec.Struct):
         """Count one."""
         self.counts[bisect_left(BOUNDS, seconds)] += 1
         self.total += seconds
+
+    def add_all(self, seconds: Sequence[float]) -> None:
+        """Count several, of which there is at least one: those answered together mostly fall into one bucket."""
+        first, last = bisect_left(BOUNDS, min(seconds)), bisect_left(BOUNDS, max(seconds))
+        if first == last:
+            self.counts[first] += len(seconds)
+        else:
+            for each in seconds:
+                self.counts[bisect_left(BOUNDS, each)] += 1
+        self.total += sum(seconds)
 
     def merge(self, other: Histogram) -> None:
         """Add what another has counted."""
@@ -58,12 +68,16 @@ class Tally(msgspec.Struct):
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request."""
+        self.together(route, status, (seconds,))
+
+    def together(self, route: str, status: int, latencies: Sequence[float]) -> None:
+        """Count requests that were answered together, by the seconds that each took."""
         key = (route, status)
-        self.requests[key] = self.requests.get(key, 0) + 1
+        self.requests[key] = self.requests.get(key, 0) + len(latencies)
         found = self.latency.get(route)
         if found is None:
             found = self.latency[route] = Histogram()
-        found.add(seconds)
+        found.add_all(latencies)
 
     def scored(self, version: int, role: str, rows: int, seconds: float) -> None:
         """Count rows that a version was asked about."""

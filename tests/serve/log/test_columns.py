@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mainspring.serve.log import columns
 from mainspring.serve.log.mask import Mask
-from mainspring.serve.log.record import Record, decode
+from mainspring.serve.log.record import Record, apart, decode, encode_turns
 from mainspring.serve.log.schema import Feature, Schema
 from tests.serve.log.workbench import NOON, prediction
 
@@ -43,6 +43,32 @@ def test_rows_read_together_are_as_each_by_itself(rows: list[dict[str, Any]], tm
     alone._decode = None
     alone.add(records)
     assert together.table(mask).equals(alone.table(mask))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    turns=st.lists(st.lists(st.tuples(ODD, TEXTS | st.none(), TEXTS), min_size=1, max_size=4), min_size=1, max_size=4),
+    scored=st.booleans(),
+)
+def test_a_turn_is_the_rows_of_its_requests(turns: Any, scored: bool, tmp_path_factory: Any) -> None:
+    """The endpoint gives the requests that it answers together to the log together."""
+    mask = Mask(tmp_path_factory.getbasetemp())
+    records = [decode(prediction(99, NOON, features=b"{}"))]
+    for number, turn in enumerate(turns):
+        rows, entities, requests = zip(*turn, strict=True)
+        ids = [f"{number}-{place}" for place in range(len(turn))]
+        scores = [[0.25, 0.75]] * len(turn) if scored else None
+        bodies = [json.dumps(row).encode() for row in rows]
+        latencies = [100.5] * len(turn)
+        given = (
+            ids, 1_000, 1, "champion", entities if any(entities) else None, bodies, ["yes"] * len(turn), scores,
+            latencies, 200, "imputed:x" if number else None, requests if any(requests) else "",
+        )  # fmt: skip
+        records.append(decode(encode_turns([given])))
+    together = columns.table(SCHEMA, records, mask)
+    alone = columns.table(SCHEMA, [each for record in records for each in apart(record)], mask)
+    assert together.equals(alone)
+    assert together["id"].to_list()[1:] == [f"{a}-{b}" for a, turn in enumerate(turns) for b in range(len(turn))]
 
 
 @pytest.mark.parametrize(

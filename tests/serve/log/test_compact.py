@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mainspring.core.errors import MainspringError, Refused
+from mainspring.serve.log import columns, merge, segment, shape
 from mainspring.serve.log import compact as module
-from mainspring.serve.log import merge, segment, shape
 from mainspring.serve.log import spool as spools
 from mainspring.serve.log.compact import Compaction, compact, finish_spools, follow, models, spool_root, waiting
 from mainspring.serve.log.lock import FileLock
@@ -28,7 +28,11 @@ from tests.serve.log.workbench import MODEL, NOON, SCHEMA, logged, micros, predi
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import polars as pl
+
     from mainspring.core.clock import SimulatedClock
+    from mainspring.serve.log.mask import Mask
+    from mainspring.serve.log.record import Record
     from mainspring.workspace import Workspace
 
 HOUR = timedelta(hours=1)
@@ -387,6 +391,28 @@ def test_no_value_stops_the_log(workspace: Workspace) -> None:
     assert rows["request"].to_list() == ["r-0", "r-1", "r-2", "r-4"]
     assert rows["x.age"].to_list() == [None, None, 3, 5]
     assert rows["flags"].to_list()[1:3] == ["unfit:age", "unfit:since"]
+
+
+def test_of_a_turn_that_cannot_be_read_only_the_request_is_lost_that_cannot(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = ("a", "b", "c")
+    turn = (ids, micros(NOON), 1, "champion", None, (b"{}",) * 3, ["no"] * 3, None, [1.0] * 3, 200, None, "")
+    with LogWriter(spool_root(workspace), model=MODEL, source="w", interval=0.01) as writer:
+        writer.declare(SCHEMA)
+        assert writer.append_turn(turn, 3) == 3
+        assert writer.append_turn((*turn[:2], 9, *turn[3:]), 3) == 6
+    real = columns.table
+
+    def broken(schema: Schema, records: list[Record], mask: Mask) -> pl.DataFrame:
+        if any("b" in record.id for record in records):
+            raise ValueError("b")
+        return real(schema, records, mask)
+
+    monkeypatch.setattr(columns, "table", broken)
+    done = compact(workspace, MODEL)
+    assert (done.rows, done.unreadable) == (2, 1 + 3), "three are of a version that nobody has described"
+    assert logged(workspace)["id"].to_list() == ["a", "c"]
 
 
 def test_records_wait_while_the_key_that_masks_them_cannot_be_read(workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mainspring.serve.log.record import decode, encode, encode_each, encode_many
+from mainspring.serve.log.record import apart, decode, encode, encode_many, encode_turns
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(),
@@ -50,13 +50,32 @@ def test_no_value_makes_it_fail(value: Any) -> None:
     assert decode(encode_many("id", 1, 1, "champion", 1, [value], [[value]], None, None, 5, 200, None, "r")).rows == 1
 
 
-@pytest.mark.parametrize("count", [1, 15, 16, 65_535, 65_536])
-@pytest.mark.parametrize("value", [b'{"a": 1}', 2**70])
-def test_the_records_of_many_requests_are_those_of_each(count: int, value: Any) -> None:
-    given: list[Any] = [
-        (f"id-{number}", 1, 1, "champion", None, value, "yes", [0.5], 5, 200, None, "") for number in range(count)
-    ]
-    assert encode_each(given) == b"".join(encode(*fields) for fields in given)
+@pytest.mark.parametrize("turns", [1, 15, 16, 65_535, 65_536])
+def test_turns_stand_one_behind_the_other(turns: int) -> None:
+    turn = (["a"], 1, 1, "champion", None, [b"{}"], ["yes"], [[0.5]], [5.0], 200, None, "")
+    data = encode_turns([turn] * turns)
+    assert len(data) % turns == 0
+    assert decode(data[: len(data) // turns]).id == ["a"]
+    assert data == data[: len(data) // turns] * turns
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("value", ["yes", 2**70])
+def test_a_turn_taken_apart_is_its_requests(named: bool, value: Any) -> None:
+    entities = ["c-1", None] if named else None
+    own = ["", "r-2"] if named else ""
+    scores: list[list[float]] | None = [[0.25, 0.75], [0.5, 0.5]] if named else None
+    turn = (("a", "b"), 17, 3, "canary", entities, (b"{}", b"[]"), ["no", value], scores, [5.0, 6.0], 200, "x", own)
+    whole = decode(encode_turns([turn]))
+    assert whole.count == 2
+    first, second = apart(whole)
+    alone = encode(
+        "a", 17, 3, "canary", entities and entities[0], b"{}", "no", scores[0] if scores else None, 5, 200, "x", ""
+    )  # fmt: skip
+    assert first == decode(alone)
+    assert (second.id, second.entity, second.features, second.latency) == ("b", None, b"[]", 6.0)
+    assert (second.prediction, second.request) == (str(value), "r-2" if named else "")
+    assert (apart(second), second.count) == ([second], 1)
 
 
 def test_damaged_bytes_are_no_record() -> None:

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mainspring.serve.log import spool
+from mainspring.serve.log import open_spool, spool
 from mainspring.serve.log import writer as module
-from mainspring.serve.log.record import decode, encode
+from mainspring.serve.log.record import apart, decode, encode
 from mainspring.serve.log.schema import Feature, Schema
 from mainspring.serve.log.writer import DROPPED, LogWriter
 
+if sys.platform == "linux":
+    import fcntl
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -34,7 +36,7 @@ def record(number: int, size: int = 0) -> bytes:
 
 def kept(folder: Path) -> list[str]:
     """The ids in the finished spools of a folder, in the order of writing."""
-    found = []
+    found: list[str] = []
     for path in spool.spools(folder):
         versions: set[int] = set()
         for item, _ in spool.read(path):
@@ -42,7 +44,7 @@ def kept(folder: Path) -> list[str]:
                 versions.add(item.version)
             else:
                 assert {each.version for each in item} <= versions, "its schema comes before a record"
-                found += [each.id for each in item]
+                found += [one.id for each in item for one in apart(each) if isinstance(one.id, str)]
     return found
 
 
@@ -73,7 +75,7 @@ def test_every_record_is_kept_once_in_order_with_its_schema(tmp_path: Path) -> N
 
 def test_no_spool_is_larger_than_compaction_can_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LARGEST_SPOOL", 2_000)
-    monkeypatch.setattr(module, "_FRAME", 500)
+    monkeypatch.setattr(module, "SIZE", 500)
     with open_writer(tmp_path, roll=60) as writer:
         for number in range(200):
             writer.append(record(number))
@@ -120,6 +122,76 @@ def test_several_at_once_are_taken_in_order_and_all_or_none(tmp_path: Path) -> N
     assert full.dropped == 3
     assert full.status().accepted == 1
     full.close()
+
+
+def turn(number: int, count: int, size: int = 0) -> tuple[object, ...]:
+    """So many requests that were answered together, from ``id-<number>`` on."""
+    ids = [f"id-{number + place}" for place in range(count)]
+    bodies = [b"%d" % (number + place) + b" " * size for place in range(count)]
+    return (ids, 1_000, 1, "champion", None, bodies, ["y"] * count, None, [1.0] * count, 200, None, "")
+
+
+def test_turns_are_kept_in_order_whatever_their_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SIZE", 20_000)
+    given, number = [1, 1, 63, 64, 65, 3, 200, 1], 0
+    with open_writer(tmp_path, roll=60) as writer:
+        for count in given * 5:
+            number += count
+            assert writer.append_turn(turn(number - count, count), count) == number
+        assert writer.flush()
+        assert (writer.status().accepted, writer.status().synced, writer.status().pending_bytes) == (number, number, 0)
+        assert writer.append(record(number)) == number + 1
+    assert kept(writer.folder) == [f"id-{each}" for each in range(number + 1)]
+
+
+def test_of_turns_too_is_dropped_what_the_queue_cannot_hold(tmp_path: Path) -> None:
+    (tmp_path / "shop").write_text("a file where the folder should be")
+    writer = open_writer(tmp_path, queue=2_000)
+    assert writer.append_turn(turn(0, 64, 100), 64) == 64
+    assert writer.append_turn(turn(64, 5), 5) == DROPPED
+    assert (writer.dropped, writer.status().accepted) == (5, 64)
+    (tmp_path / "shop").unlink()
+    assert writer.flush()
+    assert writer.append_turn(turn(64, 5), 5) == 69
+    assert writer.close()
+    assert len(kept(writer.folder)) == 69
+
+
+@pytest.mark.parametrize("system", ["as it is", "cannot", "full"])
+def test_large_blocks_go_past_the_cache_and_lie_between_small_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    """Where the file system refuses that, or takes a part only, they lie there all the same, and nothing is torn."""
+    monkeypatch.setattr(open_spool, "DIRECT", 10_000)
+    real, direct, refusals = os.write, list[int](), iter([system == "full"] * 2)
+
+    def write(file: int, data: bytes) -> int:
+        is_direct = bool(open_spool._DIRECT and fcntl.fcntl(file, fcntl.F_GETFL) & open_spool._DIRECT)
+        if is_direct and system == "cannot":
+            raise OSError(errno.EINVAL, "Invalid argument")
+        if len(data) > 10_000 and next(refusals, False):
+            real(file, data[: spool.PAGE])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        if is_direct:
+            direct.append(len(data))
+        return real(file, data)
+
+    monkeypatch.setattr(os, "write", write)
+    number = 0
+    with open_writer(tmp_path, roll=60) as writer:
+        for large in [False, True, True, False, False, True, False]:
+            count = 64 if large else 3
+            writer.append_turn(turn(number, count, 300 if large else 0), count)
+            number += count
+            writer.flush(0.2)
+        assert writer.flush()
+        assert (writer.failed > 0) == (system == "full")
+    (path,) = spool.spools(writer.folder)
+    assert spool.is_whole(path)
+    assert kept(writer.folder) == [f"id-{each}" for each in range(number)]
+    if open_spool._DIRECT:
+        assert all(size % spool.PAGE == 0 for size in direct)
+        assert bool(direct) == (system != "cannot")
 
 
 def test_a_full_disk_is_counted_shown_and_recovered_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

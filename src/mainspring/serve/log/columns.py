@@ -91,21 +91,39 @@ class _Rows:
         self._features: list[Sequence[Any]] = []
         self._predictions: list[Any] = []
         self._scores: list[Sequence[float] | None] = []
-        self._latencies: list[int] = []
+        self._latencies: list[float] = []
         self._statuses: list[int] = []
         self._flags: list[str | None] = []
         self._requests: list[str] = []
 
     def add(self, records: Sequence[Record]) -> None:
         """Take the rows of these requests, in their order."""
-        for many, run in groupby(records, lambda record: record.rows > 0):
-            if many:
-                for record in run:
-                    self._add_many(record, record.rows)
-            else:
-                self._add_single(list(run))
+        for add, run in groupby(records, self._way):
+            add(list(run))
 
-    def _add_single(self, records: list[Record]) -> None:
+    def _way(self, record: Record) -> Callable[[list[Record]], None]:
+        if not isinstance(record.id, str):
+            return self._add_turns
+        return self._add_many if record.rows else self._add_single
+
+    def _add_turns(self, records: list[Any]) -> None:
+        self._features += self._rows([body for record in records for body in record.features])
+        for record in records:
+            ids, rows = record.id, len(record.id)
+            self._ids += ids
+            self._times += [record.time] * rows
+            self._roles += [record.role] * rows
+            self._entities += record.entity or [None] * rows
+            self._predictions += record.prediction
+            self._scores += record.scores or [None] * rows
+            self._latencies += record.latency
+            self._statuses += [record.status] * rows
+            self._flags += [record.flags] * rows
+            self._requests += (
+                [own or each for own, each in zip(record.request, ids, strict=True)] if record.request else ids
+            )
+
+    def _add_single(self, records: list[Any]) -> None:
         """Column by column, which costs half of record by record."""
         self._ids += [record.id for record in records]
         self._times += [record.time for record in records]
@@ -119,7 +137,11 @@ class _Rows:
         self._flags += [record.flags for record in records]
         self._requests += [record.request or record.id for record in records]
 
-    def _add_many(self, record: Record, rows: int) -> None:
+    def _add_many(self, records: list[Any]) -> None:
+        for record in records:
+            self._add_one_of_many(record, record.rows)
+
+    def _add_one_of_many(self, record: Any, rows: int) -> None:
         self._ids += [row_id(record.id, row, rows) for row in range(rows)]
         self._times += [record.time] * rows
         self._roles += [record.role] * rows
@@ -191,7 +213,7 @@ class _Rows:
         if schema.entity_personal:
             entities = pl.Series("entity", mask.texts(entities.to_list()), pl.String)
         predictions, _ = series("prediction", self._predictions, schema.label)
-        latency = pl.Series("latency_ms", self._latencies, pl.Int64) / 1000
+        latency = pl.Series("latency_ms", self._latencies, pl.Float64) / 1000
         return pl.DataFrame(
             [
                 pl.Series("id", self._ids, pl.String),

@@ -17,6 +17,7 @@ from mainspring.core.errors import MainspringError, Refused
 from mainspring.serve.log import columns, merge, segment, shape, spool
 from mainspring.serve.log.lock import FileLock
 from mainspring.serve.log.mask import Mask
+from mainspring.serve.log.record import apart
 from mainspring.serve.log.schema import Schema
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ class _Compactor:
             its = [record for record in records if record.version == version]
             schema = schemas.get(version)
             if schema is None:
-                self.done.unreadable += len(its)
+                self.done.unreadable += sum(record.count for record in its)
                 continue
             made += self._made(its, schema)
         return made
@@ -262,6 +263,8 @@ class _Compactor:
         except (OSError, MainspringError, MemoryError):
             raise  # nothing is wrong with the records: they wait until the key can be read again
         except Exception as error:  # whatever one record holds, it must not stop all that come after it
+            if len(records) == 1:
+                records = apart(records[0])
             half = len(records) // 2
             if half:
                 return self._made(records[:half], schema) + self._made(records[half:], schema)

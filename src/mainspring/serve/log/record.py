@@ -18,6 +18,8 @@ UNREAD: Role = "unread"
 """The role of a row that stands for requests which were turned away before they were read: all of a second with one
 status, how many says the flag :data:`TIMES`."""
 TIMES = "times:"
+_OF_EACH = ("id", "entity", "features", "prediction", "scores", "latency", "request")
+"""What is a list in the record of a turn."""
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -33,9 +35,13 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     lists; for many rows also bytes: float64, little-endian, shape (rows, classes).
 
     ``request`` is the id that the request came with, empty where it has no other than ``id``.
+
+    Where ``id`` is a list, the record is that of a turn: requests of one bare row each that were answered together.
+    Then ``features`` is a list of their bodies and ``prediction`` and ``latency`` are lists; ``entity``, ``scores`` and
+    ``request`` are lists, or None and "" where no request has any; what is left is the same for all of them.
     """
 
-    id: str
+    id: str | list[str]
     time: int
     version: int
     role: Role
@@ -43,11 +49,16 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     features: Any
     prediction: Any
     scores: Any
-    latency: int
+    latency: float | list[float]
     status: int
     flags: Any
-    request: str
+    request: str | list[str]
     rows: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many requests it is of."""
+        return 1 if isinstance(self.id, str) else len(self.id)
 
 
 _encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
@@ -108,21 +119,35 @@ def encode_many(
         return _encode(_tame(fields))
 
 
-def encode_each(requests: Sequence[tuple[Any, ...]]) -> bytes:
-    """The records of some *requests* of one row, one behind the other; of each the arguments of `encode`, in order.
+def encode_turns(turns: Sequence[tuple[Any, ...]]) -> bytes:
+    """The records of some *turns*, one behind the other; of each the fields of `Record` from ``id`` to ``request``.
 
-    At less than half the price of as many calls of `encode`.
+    Costs a request a tenth of what `encode` does. Never raises for a value.
     """
     try:
-        data = _encode(requests)
+        data = _encode(turns)
     except (OverflowError, TypeError, ValueError):
-        return b"".join(encode(*fields) for fields in requests)
-    return data[1 if len(requests) < 16 else 3 if len(requests) < 65_536 else 5 :]  # without the array's own head
+        data = _encode(_tame(turns))
+    return data[1 if len(turns) < 16 else 3 if len(turns) < 65_536 else 5 :]  # without the array's own head
 
 
 def decode(record: bytes) -> Record:
     """The record of these bytes. Raises msgspec.MsgspecError where they are not one."""
     return _decoder.decode(record)
+
+
+def apart(record: Record) -> list[Record]:
+    """The requests of a turn, each with a record of its own; a record of another kind as it is."""
+    if isinstance(record.id, str):
+        return [record]
+    rows = range(len(record.id))
+    columns = {name: getattr(record, name) for name in _OF_EACH}
+    return [
+        msgspec.structs.replace(
+            record, **{name: values[row] for name, values in columns.items() if isinstance(values, list)}
+        )
+        for row in rows
+    ]
 
 
 def row_id(base: str, row: int, rows: int) -> str:

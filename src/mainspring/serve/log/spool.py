@@ -1,7 +1,7 @@
 """A spool: an append-only file of frames. What follows the last whole frame is a torn tail and is never read.
 
 A frame is its kind (one byte), the length of its payload and its CRC-32 (four bytes each, little-endian), and the
-payload: MessagePack, either an array of records or a schema.
+payload: MessagePack, either an array of records or a schema. A reader passes over kinds that it does not know.
 """
 
 from __future__ import annotations
@@ -32,23 +32,36 @@ ROLL = "roll"
 LONGEST = 1 << 30
 """No frame is longer: a length beyond it is damage."""
 
+PAGE = 4096
+"""What goes around the system's cache begins and ends at multiples of it."""
+
 _HEAD = struct.Struct("<BII")
+FRONT = _HEAD.size + 5
+"""So many bytes lie before the records of a frame."""
+_NOTHING = 0
 _RECORDS = 1
 _SCHEMA = 2
 _records = msgspec.msgpack.Decoder(list[Record])
 _schema = msgspec.msgpack.Decoder(Schema)
 
 
-def records_parts(count: int, records: Sequence[bytes]) -> tuple[bytes, bytes]:
-    """A frame of *count* encoded *records* in two parts, to be written one after the other: they are copied once."""
-    array, body = b"\xdd" + count.to_bytes(4, "big"), b"".join(records)
-    head = _HEAD.pack(_RECORDS, len(array) + len(body), zlib.crc32(body, zlib.crc32(array)))
-    return head + array, body
+def seal(memory: bytearray | memoryview, end: int, count: int) -> None:
+    """Make a frame of the *count* records that lie in *memory* from `FRONT` to *end*."""
+    start = _HEAD.size
+    memory[start:FRONT] = b"\xdd" + count.to_bytes(4, "big")
+    _HEAD.pack_into(memory, 0, _RECORDS, end - start, zlib.crc32(memory[start:end]))
 
 
 def records_frame(records: Sequence[bytes]) -> bytes:
     """A frame of encoded *records*."""
-    return b"".join(records_parts(len(records), records))
+    memory = bytearray(FRONT) + b"".join(records)
+    seal(memory, len(memory), len(records))
+    return bytes(memory)
+
+
+def padding(length: int) -> bytes:
+    """A frame that says nothing, by which what is *length* bytes long becomes a number of whole pages."""
+    return _frame(_NOTHING, bytes((-length - _HEAD.size) % PAGE))
 
 
 def schema_frame(schema: Schema) -> bytes:

@@ -8,16 +8,17 @@ nothing is lost that was acknowledged. A full disk or a folder that is gone lose
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mainspring.serve.log import spool
+from mainspring.serve.log.block import SIZE, Block
 from mainspring.serve.log.identity import new_id
-from mainspring.serve.log.lock import FileLock
+from mainspring.serve.log.open_spool import OpenSpool
+from mainspring.serve.log.record import encode_turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,16 +28,17 @@ if TYPE_CHECKING:
 
 DROPPED = -1
 """The ticket of a record that was not taken."""
-BATCH = 4 * 1024 * 1024
-"""Bytes in the queue that are written without waiting for the interval: every turn of the thread halts the endpoint."""
 QUEUE = 64 * 1024 * 1024
 """Bytes the queue holds at most: what comes beyond is dropped and counted."""
 AGE = 5.0
 """After so many seconds a spool is finished, that compaction may take it."""
 LARGEST_SPOOL = 8 * 1024 * 1024
 """Compaction holds one spool in memory: a larger one is finished before its time."""
-_FRAME = BATCH
+TOGETHER = 64
+"""So many requests of small turns are encoded at once."""
 _PATIENCE = 0.25
+_SPARE = 2
+"""Blocks that are kept for use again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,18 +88,22 @@ class LogWriter:
         self._interval, self._sync, self._roll, self._limit = interval, sync, roll, queue
         self._guard = threading.Lock()
         self._wake = threading.Event()
-        self._queue: list[tuple[int, bytes]] = []
+        self._block = Block(SIZE)
+        self._full: list[Block] = []
+        self._spare: list[Block] = []
+        self._turns: list[tuple[Any, ...]] = []
+        self._gathered = 0
         self._waiting: list[tuple[int, asyncio.AbstractEventLoop | None, asyncio.Future[bool] | threading.Event]] = []
         self._schemas: dict[int, bytes] = {}
         self._accepted = self._dropped = self._pending = 0
-        self._taken: list[tuple[int, bytes]] = []  # by the thread, and not written yet
+        self._taken: list[Block] = []  # by the thread, and not written yet
         self._written = self._synced = self._failed = 0
         self._refused = 0  # the last ticket that a failed write or sync was to acknowledge
         self._lost = 0  # the last ticket whose sync failed
         self._error: str | None = None
         self._closing = self._ended = False
         self._rest = threading.Event()
-        self._file = _File(self.folder)
+        self._file = OpenSpool(self.folder)
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -112,16 +118,54 @@ class LogWriter:
         Costs a fraction of a microsecond; the queue's bound decides, never the disk.
         """
         with self._guard:
-            pending = self._pending + len(records)
-            if pending > self._limit or self._closing:
+            if self._pending + len(records) > self._limit or self._closing:
                 self._dropped += count
                 return DROPPED
-            self._queue.append((count, records))
-            self._pending = pending
+            is_full = self._put(records, count, count)
             self._accepted = ticket = self._accepted + count
-        if self.is_durable or pending - len(records) < BATCH <= pending:
+        if self.is_durable or is_full:
             self._wake.set()
         return ticket
+
+    def append_turn(self, turn: tuple[Any, ...], count: int) -> int:
+        """Take a turn of *count* requests (see `encode_turns`); the ticket of the last of them, or `DROPPED`.
+
+        Small turns are encoded several at once: of what each costs alone, most is that its code is in no cache.
+        """
+        is_full = False
+        with self._guard:
+            if self._pending >= self._limit or self._closing:
+                self._dropped += count
+                return DROPPED
+            self._turns.append(turn)
+            self._gathered += count
+            self._accepted = ticket = self._accepted + count
+            if self._gathered >= TOGETHER:
+                is_full = self._gather()
+        if self.is_durable or is_full:
+            self._wake.set()
+        return ticket
+
+    def _gather(self) -> bool:
+        """Encode the turns that wait for it; whether a block is full by that."""
+        turns, count = self._turns, self._gathered
+        self._turns, self._gathered = [], 0
+        return bool(turns) and self._put(encode_turns(turns), len(turns), count)
+
+    def _put(self, data: bytes, records: int, count: int) -> bool:
+        """Put records of *count* requests into the block; whether it was full, and they are in another."""
+        self._pending += len(data)
+        if self._block.add(data, records, count):
+            return False
+        self._turn_over(len(data))
+        self._block.add(data, records, count)
+        return True
+
+    def _turn_over(self, size: int) -> None:
+        """Put the block aside to be written and go on with another, which has room for *size* bytes."""
+        if self._block.count:
+            self._full.append(self._block)
+        self._block = self._spare.pop() if self._spare and size <= SIZE else Block(max(size, SIZE))
 
     async def durable(self, ticket: int) -> bool:
         """Wait until the record of this *ticket* is on the disk. False where the disk refuses it or it was dropped.
@@ -217,11 +261,15 @@ class LogWriter:
     def _step(self, *, last: bool = False) -> bool:
         """Write what waits, sync and roll where it is time. Says whether the system took it."""
         with self._guard:
-            self._taken += self._queue
-            self._queue = []
             schemas = list(self._schemas.items())
             wanted = self.is_durable or last or bool(self._waiting)
-        ticket = self._written + sum(count for count, _ in self._taken)
+            self._gather()
+            if not self._taken or last:  # what was refused is written first: a block for each try would fill the memory
+                if self._block.count and (wanted or not self._full):
+                    self._turn_over(0)
+                self._taken += self._full
+                self._full = []
+        ticket = self._written + sum(block.count for block in self._taken)
         error = _failure(lambda: self._write_all(schemas))
         error = _failure(lambda: self._keep(wanted=wanted, last=last)) or error
         with self._guard:
@@ -249,17 +297,16 @@ class LogWriter:
             file.finish()
 
     def _write(self, schemas: list[tuple[int, bytes]]) -> None:
-        """Write one frame of what was taken."""
-        chunks = count = size = 0
-        for records, data in self._taken:
-            chunks, count, size = chunks + 1, count + records, size + len(data)
-            if size >= _FRAME:
-                break
-        self._file.write(schemas, count, [data for _, data in self._taken[:chunks]])
-        del self._taken[:chunks]
+        """Write the first block of what was taken."""
+        block = self._taken[0]
+        self._file.write(schemas, block)
+        del self._taken[0]
         with self._guard:
-            self._pending -= size
-            self._written += count
+            self._pending -= block.size
+            self._written += block.count
+            block.clear()
+            if len(self._spare) < _SPARE and block.room == SIZE:
+                self._spare.append(block)
 
     def _settle(self) -> None:
         try:
@@ -289,117 +336,6 @@ class LogWriter:
                 loop.call_soon_threadsafe(_resolve, answers)
 
 
-class _File:
-    """The spool that is being written; opened when there is something to write. Used by one thread."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._lock = FileLock(folder / spool.LOCK)
-        self._handle: int | None = None
-        self._path = folder
-        self._number = 0
-        self._schemas: dict[int, bytes] = {}
-        self._began = self._dirty = 0.0
-        self._is_dirty = False
-        self.size = 0
-
-    def write(self, schemas: list[tuple[int, bytes]], count: int, records: list[bytes]) -> None:
-        """Append the *count* *records*, and before them each schema that the file does not have yet; all or nothing."""
-        if self._handle is not None and os.fstat(self._handle).st_nlink == 0:
-            self.give_up()  # somebody removed it
-        handle = self._open() if self._handle is None else self._handle
-        fresh = [(version, frame) for version, frame in schemas if self._schemas.get(version) != frame]
-        head, body = spool.records_parts(count, records)
-        head = b"".join([*(frame for _, frame in fresh), head])
-        try:
-            for data in (memoryview(head), memoryview(body)):
-                written = 0
-                while written < len(data):
-                    written += os.write(handle, data[written:])
-        except OSError:
-            try:
-                os.ftruncate(handle, self.size)  # no torn frame before a whole one
-            except OSError:
-                self.give_up()
-            raise
-        if not self._is_dirty:
-            self._is_dirty, self._dirty = True, time.monotonic()
-        self.size += len(head) + len(body)
-        self._schemas.update(fresh)
-
-    def sync(self) -> None:
-        """Wait until what was written is on the disk."""
-        if self._handle is not None and self._is_dirty:
-            try:
-                os.fsync(self._handle)
-            except OSError:
-                self.give_up()
-                raise
-            self._is_dirty = False
-
-    def finish(self) -> None:
-        """Close the spool, which compaction may then take."""
-        if self._handle is None:
-            return
-        handle, self._handle = self._handle, None
-        empty = self.size == len(spool.MAGIC)
-        self.size, self._is_dirty = 0, False
-        os.close(handle)
-        if empty:
-            self._path.unlink()
-        else:
-            self._path.rename(self._path.with_suffix(spool.SUFFIX))
-
-    def give_up(self) -> None:
-        """After a failure: whatever is in the file stays there, and the next write begins a new one."""
-        with suppress(OSError):
-            self.finish()
-
-    def close(self) -> None:
-        """Let go of everything."""
-        self.give_up()
-        self._lock.give_back()
-
-    def age(self) -> float:
-        """Seconds since the spool was begun; 0 where none is open."""
-        return time.monotonic() - self._began if self._handle is not None else 0.0
-
-    def unsynced_for(self) -> float:
-        """Seconds since the oldest write that is not synced."""
-        return time.monotonic() - self._dirty if self._is_dirty else 0.0
-
-    def asked_to_roll(self) -> bool:
-        """Whether a reader wants what there is."""
-        if self._handle is None:
-            return False
-        try:
-            (self._folder / spool.ROLL).unlink()
-        except OSError:
-            return False
-        return True
-
-    def _open(self) -> int:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not self._lock.take():  # before there is a spool: who finds one without a living lock takes it
-            raise OSError(f"{self._folder} belongs to another writer")
-        number = self._number + 1
-        path = (self._folder / spool.name_of(number)).with_suffix(spool.OPEN)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        self._number = number
-        try:
-            os.write(handle, spool.MAGIC)
-            for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
-                _sync_folder(folder)
-        except OSError:
-            os.close(handle)
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._handle, self._path, self._schemas = handle, path, {}
-        self.size, self._began, self._is_dirty = len(spool.MAGIC), time.monotonic(), False
-        return handle
-
-
 def _failure(work: Callable[[], None]) -> str | None:
     """Why the *work* failed, None where it did not: whatever it was, it must not reach a prediction."""
     try:
@@ -413,13 +349,3 @@ def _resolve(answers: list[tuple[asyncio.Future[bool], bool]]) -> None:
     for future, answer in answers:
         if not future.done():
             future.set_result(answer)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
