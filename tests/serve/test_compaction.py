@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +22,20 @@ if TYPE_CHECKING:
 def begun(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each process that was begun, whether it was an eager one."""
     found: list[bool] = []
-    real = subprocess.Popen
+    real, give_way = subprocess.Popen, compaction._give_way
 
     def popen(command: list[str], **given: Any) -> Any:
+        process = real(command, **given)
         if "mainspring.serve.compaction" in command:
-            found.append("--eager" in command)
-        return real(command, **given)
+            monkeypatch.setattr(compaction, "_give_way", seen)
+        return process
+
+    def seen(process: int, nice: int) -> None:
+        give_way(process, nice)
+        if sys.platform == "linux":
+            assert os.getpriority(os.PRIO_PROCESS, process) == max(nice, os.nice(0))
+            assert os.sched_getscheduler(process) == os.SCHED_BATCH
+        found.append(nice < 10)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
     return found
@@ -46,9 +56,9 @@ def test_where_much_waits_it_does_not_give_way(
 ) -> None:
     monkeypatch.setattr(compaction, "LOOK", 0.01)
     monkeypatch.setattr(compaction, "LATER", 0.0)
-    for soon, eager in ((1, True), (1 << 30, False)):
-        monkeypatch.setattr(compaction, "SOON", soon)
-        with Workspace.open(tmp_path / f"workspace {soon}") as workspace:
+    for much, eager in ((1, True), (1 << 30, False)):
+        monkeypatch.setattr(compaction, "TOO_MUCH", much)
+        with Workspace.open(tmp_path / f"workspace {much}") as workspace:
             spool(workspace, [prediction(number, NOON) for number in range(30)])
             stop = Event()
 

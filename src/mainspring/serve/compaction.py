@@ -10,7 +10,6 @@ import gc
 import os
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -26,13 +25,14 @@ if TYPE_CHECKING:
 LOOK = 2.0
 """Seconds between two looks at what waits."""
 SOON = 128 * 1024 * 1024
-"""So many bytes of finished spools are brought in at once, and eagerly; fewer wait for `LATER` seconds: to start the
-process costs as much as some hundred thousand rows."""
+"""So many bytes of finished spools are brought in at once; fewer wait for `LATER` seconds: to start the process costs
+as much as some hundred thousand rows."""
+TOO_MUCH = 512 * 1024 * 1024
+"""So many are brought in eagerly: what requests leave of the processors was not enough."""
 LATER = 8.0
 """Rows are in the log `mainspring.serve.log.writer.AGE` + `LOOK` + `LATER` seconds after they were answered, and what
 two of these processes take: windows are judged when that is over (`mainspring.operate.live.windows.GRACE`)."""
 PATIENCE = 300.0
-_EAGER = "--eager"
 
 
 def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], None]) -> None:
@@ -41,7 +41,7 @@ def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], Non
     while not stop.wait(LOOK):
         waiting = finished(root, model)
         if waiting >= SOON or (waiting and time.monotonic() - last >= LATER):
-            told(run(root, model, stop, eager=waiting >= SOON))
+            told(run(root, model, stop, eager=waiting >= TOO_MUCH))
             last = time.monotonic()
 
 
@@ -59,8 +59,9 @@ def run(root: Path, model: str, stop: Event | None = None, *, eager: bool = Fals
 
     *eager*: nearly as if it were a request.
     """
-    command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model, *([_EAGER] if eager else [])]
+    command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    _give_way(process.pid, 5 if eager else 19)
     until = time.monotonic() + PATIENCE
     while process.poll() is None:
         if time.monotonic() > until or (stop is not None and stop.is_set()):
@@ -75,17 +76,21 @@ def run(root: Path, model: str, stop: Event | None = None, *, eager: bool = Fals
     return said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
 
 
+def _give_way(process: int, nice: int) -> None:
+    """From its first instruction on: what it imports takes a third of its time."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, process, nice)
+            os.sched_setscheduler(process, os.SCHED_BATCH, os.sched_param(0))
+
+
 def main(arguments: list[str]) -> int:
     """Do it here."""
     gc.disable()  # it finds nothing among millions of values, and takes a third of the time for that
     from mainspring.serve.log.compact import compact
     from mainspring.workspace import Workspace
 
-    root, model, *how = arguments
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 5 if _EAGER in how else 19)
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+    root, model = arguments
     try:
         with Workspace.open(Path(root), create=False) as workspace:
             compact(workspace, model)

@@ -179,7 +179,7 @@ def test_large_blocks_go_past_the_cache_and_lie_between_small_ones(
     monkeypatch.setattr(os, "write", write)
     number = 0
     with open_writer(tmp_path, roll=60) as writer:
-        for large in [False, True, True, False, False, True, False]:
+        for large in [False, True, True, False, False, True, True]:
             count = 64 if large else 3
             writer.append_turn(turn(number, count, 300 if large else 0), count)
             number += count

@@ -74,8 +74,9 @@ def _frame(kind: int, payload: bytes) -> bytes:
 
 
 def read(path: Path) -> Iterator[tuple[Schema | list[Record], int]]:
-    """What each whole frame holds, and where in the file it ends. Stops at the first one that is not whole.
+    """What each whole frame holds, no records where it is padding, and where in the file it ends.
 
+    Stops at the first one that is not whole.
     One frame is held in memory at a time. Nothing comes of a file that is no spool.
     """
     with path.open("rb") as file:
@@ -95,6 +96,8 @@ def read(path: Path) -> Iterator[tuple[Schema | list[Record], int]]:
                     yield _records.decode(payload), position
                 elif kind == _SCHEMA:
                     yield _schema.decode(payload), position
+                else:
+                    yield [], position
             except msgspec.MsgspecError:
                 return  # written by a newer version, or not by us
 
