@@ -138,6 +138,9 @@ def test_turns_are_kept_in_order_whatever_their_size(tmp_path: Path, monkeypatch
         for count in given * 5:
             number += count
             assert writer.append_turn(turn(number - count, count), count) == number
+            if count == 3:
+                number += 1
+                assert writer.append(record(number - 1)) == number, "not before the turns that wait to be encoded"
         assert writer.flush()
         assert (writer.status().accepted, writer.status().synced, writer.status().pending_bytes) == (number, number, 0)
         assert writer.append(record(number)) == number + 1

@@ -1,4 +1,4 @@
-"""The hot path's end of the prediction log: bytes are put in a queue; a thread writes them to a spool.
+"""The hot path's end of the prediction log: records are gathered in memory; a thread writes them to a spool.
 
 What is lost: by kill -9 of the process what has not been handed to the system yet, at most the last tenth of a second
 (``interval``); by a power cut what has not reached the disk, at most about a second (``sync``). With ``durable``
@@ -121,7 +121,8 @@ class LogWriter:
             if self._pending + len(records) > self._limit or self._closing:
                 self._dropped += count
                 return DROPPED
-            is_full = self._put(records, count, count)
+            is_full = self._gather()  # tickets are in the order of what is written
+            is_full = self._put(records, count, count) or is_full
             self._accepted = ticket = self._accepted + count
         if self.is_durable or is_full:
             self._wake.set()
