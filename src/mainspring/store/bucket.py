@@ -8,7 +8,6 @@ one step by themselves.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from mainspring.core.errors import InputError, StoreError
+from mainspring.core.files import sync_file, sync_folder
 from mainspring.store.deferred import current as unsettled
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class LocalBucket(Bucket):
                     while rest:
                         rest = rest[file.write(rest) :]
                     if later is None:
-                        _sync_handle(file.fileno())
+                        sync_file(file.fileno())
                 fresh = self._missing_folders(name)
                 fresh[0].mkdir(parents=True, exist_ok=True)
                 temporary.replace(self.root / name)
@@ -159,7 +159,7 @@ class LocalBucket(Bucket):
                 later.add(self.root / name, fresh)
                 return
             for folder in fresh:
-                _sync(folder)
+                sync_folder(folder)
 
     def get(self, name: str) -> bytes:
         """All bytes of *name*, by system calls: the client's threads cost more than a small file."""
@@ -175,8 +175,8 @@ class LocalBucket(Bucket):
             if later is not None:
                 later.add(path, [path.parent])
             elif is_young:
-                _sync(path)
-                _sync(path.parent)
+                sync_folder(path)
+                sync_folder(path.parent)
 
     def head(self, name: str) -> Entry:
         """Size and time of *name*, by one system call."""
@@ -198,7 +198,7 @@ class LocalBucket(Bucket):
 
 def settle(pending: Unsettled) -> None:
     """Wait until what was written in `mainspring.store.deferred.deferring` is on the disk."""
-    pending.settle(_sync)
+    pending.settle(sync_folder)
 
 
 def open_bucket(url: str | Path, *, create: bool = True) -> Bucket:
@@ -234,28 +234,8 @@ def _open_folder(root: Path, *, create: bool) -> LocalBucket:
             raise StoreError(f"There is no store at {root}.")
         with _translated(str(root), "", "write"):
             root.mkdir(parents=True, exist_ok=True)
-            _sync(root.parent)
+            sync_folder(root.parent)
     return LocalBucket(root)
-
-
-def _sync(path: Path) -> None:
-    """Wait until the folder's entries are on the disk."""
-    if os.name == "nt":
-        return  # Windows keeps a folder's entries by itself and cannot open one
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        _sync_handle(handle)
-    finally:
-        os.close(handle)
-
-
-def _sync_handle(handle: int) -> None:
-    if sys.platform == "darwin":
-        import fcntl
-
-        fcntl.fcntl(handle, fcntl.F_FULLFSYNC)  # fsync there leaves the bytes in the drive's memory
-    else:
-        os.fsync(handle)
 
 
 def _entry(meta: Any) -> Entry:

@@ -7,7 +7,6 @@ checkpoint names is swept away and scored again.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import msgspec
 
 from mainspring.core.digest import digest_bytes
 from mainspring.core.errors import InputError, Refused, listed
-from mainspring.core.files import write_atomic
+from mainspring.core.files import sync_folder, write_atomic
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,14 +114,3 @@ def intact(folder: Path, part: Part) -> bool:
         return path.stat().st_size == part.bytes and digest_bytes(path.read_bytes()) == part.digest
     except OSError:
         return False
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names in *folder* on the disk, where the system can."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

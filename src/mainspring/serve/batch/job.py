@@ -14,7 +14,7 @@ import msgspec
 
 from mainspring.core.digest import digest_bytes, digest_text
 from mainspring.core.errors import InputError, Refused, listed
-from mainspring.core.files import write_atomic
+from mainspring.core.files import sync_folder, write_atomic
 from mainspring.core.progress import progress
 from mainspring.serve.batch import checkpoint as checkpoints
 from mainspring.serve.batch.checkpoint import Checkpoint, Input, Part
@@ -255,7 +255,7 @@ class _Batch:
         whole.write_parquet(buffer, compression_level=_LEVEL)
         data = buffer.getvalue()
         write_atomic(self.folder / piece.file, data)
-        checkpoints.sync_folder(self.folder)
+        sync_folder(self.folder)
         part = Part(
             file=piece.file,
             input=piece.place,

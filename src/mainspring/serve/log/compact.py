@@ -7,13 +7,13 @@ become known to the ledger in one transaction, and only then the spools go. Spoo
 from __future__ import annotations
 
 import logging
-import os
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import MainspringError, Refused
+from mainspring.core.files import sync_folder
 from mainspring.serve.log import columns, merge, segment, shape, spool
 from mainspring.serve.log.lock import FileLock
 from mainspring.serve.log.mask import Mask
@@ -312,7 +312,7 @@ class _Compactor:
             source.rmdir()
         except OSError:
             return  # a damaged spool is kept there
-        _sync(self._folder)
+        sync_folder(self._folder)
 
     def _forget(self) -> None:
         """Forget how far the spools of writers were read whose folders are gone."""
@@ -338,14 +338,4 @@ def _unlink(paths: list[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
     for folder in {path.parent for path in paths}:
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(folder)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from blake3 import blake3
 
 from mainspring.core.errors import StoreError
+from mainspring.core.files import sync_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,7 @@ class Mask:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.write(handle, key.hex().encode() + b"\n")
-            os.fsync(handle)
+            sync_file(handle)
         finally:
             os.close(handle)
         try:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from mainspring.core.files import sync_file, sync_folder
 from mainspring.serve.log import spool
 from mainspring.serve.log.lock import FileLock
 
@@ -90,7 +91,7 @@ class OpenSpool:
         """Wait until what was written is on the disk."""
         if self._handle is not None and self._is_dirty:
             try:
-                os.fsync(self._handle)
+                sync_file(self._handle)
             except OSError:
                 self.give_up()
                 raise
@@ -148,7 +149,7 @@ class OpenSpool:
         try:
             os.write(handle, spool.MAGIC)
             for folder in (self._folder, self._folder.parent, self._folder.parent.parent):
-                _sync_folder(folder)
+                sync_folder(folder)
         except OSError:
             os.close(handle)
             with suppress(OSError):
@@ -163,13 +164,3 @@ def _put(handle: int, data: memoryview) -> None:
     written = 0
     while written < len(data):
         written += os.write(handle, data[written:])
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
