@@ -330,6 +330,43 @@ def test_more_rows_than_a_few_are_scored_on_the_thread(rows: int) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("pace", [Pace(0.0, 0.0), Pace(0.2, 0.2)])
+def test_a_model_that_says_too_little_is_an_error_of_each_request(pace: Pace, workspace: Path) -> None:
+    """Nobody is answered twice, and nobody waits for ever."""
+
+    async def run() -> None:
+        with LogWriter(workspace / "spool", model="shop", source="here") as log:
+            endpoint = Endpoint(Limits(), log=log)
+            live = served(pace=pace)
+            live.score_each = lambda matrix: Scored(["yes"], [[0.5, 0.5]])  # type: ignore[method-assign]
+            endpoint.deploy(Deployment(1, live))
+            lane, askers = lane_of(endpoint), [Asker() for _ in range(5)]
+            for asker in askers:
+                lane.take(asker, ROW, time.perf_counter(), "", b"")
+            await settled(askers)
+            assert [[status for status, _, _ in asker.answers] for asker in askers] == [[500]] * 5
+
+    asyncio.run(run())
+    assert logged(workspace)["status"].to_list() == [500] * 5
+
+
+def test_a_long_turn_of_a_slow_model_is_logged_in_parts(workspace: Path) -> None:
+    async def run() -> None:
+        with LogWriter(workspace / "spool", model="shop", source="here") as log:
+            endpoint = Endpoint(Limits(), log=log)
+            endpoint.deploy(Deployment(1, served(pace=Pace(0.2, 0.2))))
+            lane, askers = lane_of(endpoint), [Asker() for _ in range(200)]
+            for number, asker in enumerate(askers):
+                body = json.dumps({**shop.GOOD, "spent": float(number)}).encode()
+                lane.take(asker, body, time.perf_counter(), f"r-{number}", b"")
+            await settled(askers)
+
+    asyncio.run(run())
+    rows = logged(workspace)
+    assert rows["request"].to_list() == [f"r-{number}" for number in range(200)]
+    assert rows["x.spent"].to_list() == [float(number) for number in range(200)]
+
+
 def test_refusals_wait_for_the_disk_too_where_answers_do(workspace: Path) -> None:
     async def run() -> None:
         with LogWriter(workspace / "spool", model="shop", source="here", durable=True) as log:

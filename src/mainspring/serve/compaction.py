@@ -81,6 +81,7 @@ def _give_way(process: int, nice: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, process, nice)
+        with suppress(OSError):
             os.sched_setscheduler(process, os.SCHED_BATCH, os.sched_param(0))
 
 

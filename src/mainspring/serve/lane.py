@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
 from mainspring.serve.log.identity import new_id
+from mainspring.serve.log.writer import DROPPED
 from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
 from mainspring.serve.served import Scored
@@ -21,11 +22,12 @@ from mainspring.serve.works import Works, is_small, late
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from concurrent.futures import Executor
 
     from mainspring.serve.endpoint import Endpoint
     from mainspring.serve.log.record import Role
+    from mainspring.serve.log.writer import LogWriter
     from mainspring.serve.served import Aside, Served
     from mainspring.serve.traffic import Deployment
 
@@ -66,6 +68,7 @@ class Queue:
         import numpy as np
 
         self.served, self.role, self.capacity, self.aside = served, role, capacity, aside
+        self.flag = None if aside is None else aside.flag
         self.items: list[Item] = []
         self.working: list[Item] = []
         self.late: set[str] = set()
@@ -186,10 +189,11 @@ class Lane:
         start = time.perf_counter()
         try:
             scored = queue.served.score_each(matrix)
+            bodies = _written(queue, items, scored)
         except Exception as error:  # whatever a library raises, the connections must be answered
             self._failed(queue, items, error)
             return
-        self._answer(queue, items, scored, start)
+        self._answer(queue, items, scored, bodies, start)
 
     async def _slowly(self, queue: Queue, items: list[Item], matrix: Any) -> None:
         start = time.perf_counter()
@@ -200,25 +204,22 @@ class Lane:
                 items = [items[place] for place in kept]
                 scores = None if scored.scores is None else [scored.scores[place] for place in kept]
                 scored = Scored([scored.values[place] for place in kept], scores)
-            self._answer(queue, items, scored, start)
+            bodies = _written(queue, items, scored)
         except Exception as error:
             self._failed(queue, [item for item in items if item.identity not in queue.late], error)
+        else:
+            if items:
+                self._answer(queue, items, scored, bodies, start)
         finally:
             queue.is_at_work, queue.working = False, []
             queue.late.clear()
             self._turn(queue)
 
-    def _answer(self, queue: Queue, items: list[Item], scored: Scored, start: float) -> None:
+    def _answer(self, queue: Queue, items: list[Item], scored: Scored, bodies: list[bytes], start: float) -> None:
         """Send, count and log the answers of one turn: who waits need not wait for the log, unless it is durable."""
-        if not items:
-            return  # all were told meanwhile that it takes too long
-        log, served, aside = self.endpoint.log, queue.served, queue.aside
-        flag = None if aside is None else aside.flag
+        log, served = self.endpoint.log, queue.served
         now, clock = time.perf_counter(), time.time_ns() // 1000
         connections, ids, entities, rows, begun, requests, echoes = zip(*items, strict=True)
-        scores: Iterable[list[float] | None] = repeat(None) if scored.scores is None else scored.scores
-        answer = served.answer
-        bodies = [answer(*each, flag).encode() for each in zip(ids, scored.values, scores, strict=False)]
         is_durable = log is not None and log.is_durable
         if not is_durable:
             for connection, body, echo in zip(connections, bodies, echoes, strict=True):
@@ -229,9 +230,9 @@ class Lane:
             named = None if served.compiled.entity_name is None else [_text(each) for each in entities]
             micros = [each * 1e6 for each in latencies]
             own = requests if any(requests) else ""
-            version, role, values = served.version, queue.role, scored.values
-            turn = (ids, clock, version, role, named, rows, values, scored.scores, micros, 200, flag, own)
-            ticket = log.append_turn(turn, len(items))
+            version, role, flag = served.version, queue.role, queue.flag
+            turn = (ids, clock, version, role, named, rows, scored.values, scored.scores, micros, 200, flag, own)
+            ticket = log.append_turn(turn, len(items)) if len(items) <= TURN else _in_parts(log, turn)
             if is_durable:
                 self._later(self._when_kept([*zip(connections, repeat(200), bodies, echoes, strict=False)], ticket))
         shadows = self.endpoint.shadows
@@ -323,6 +324,27 @@ class Lane:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _written(queue: Queue, items: list[Item], scored: Scored) -> list[bytes]:
+    """The answers to *items*."""
+    answer, flag = queue.served.answer, queue.flag
+    scores: Sequence[list[float] | None] = scored.scores or [None] * len(items)
+    return [
+        answer(item.identity, value, chances, flag).encode()
+        for item, value, chances in zip(items, scored.values, scores, strict=True)
+    ]
+
+
+def _in_parts(log: LogWriter, turn: tuple[Any, ...]) -> int:
+    """Log a long turn of a slow model as several, each of which the log takes or not; the ticket of all."""
+    ticket = 0
+    for begin in range(0, len(turn[0]), TURN):
+        part = slice(begin, begin + TURN)
+        some = tuple(each[part] if isinstance(each, list | tuple) else each for each in turn)
+        taken = log.append_turn(some, len(some[0]))
+        ticket = DROPPED if DROPPED in (ticket, taken) else taken
+    return ticket
 
 
 def _text(entity: Any) -> str | None:

@@ -78,6 +78,22 @@ def test_a_turn_taken_apart_is_its_requests(named: bool, value: Any) -> None:
     assert (apart(second), second.count) == ([second], 1)
 
 
+def test_a_value_that_cannot_be_had_costs_its_turn_the_values_and_no_other_turn() -> None:
+    class Mute:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    def turn(name: str, value: Any) -> tuple[Any, ...]:
+        return ([name], 1, 1, "champion", [value], [b"{}"], ["yes"], [[0.5]], [5.0], 200, "x", ["r"])
+
+    good = encode_turns([turn("a", "c-1")])
+    data = encode_turns([turn("a", "c-1"), turn("b", Mute()), turn("a", "c-1")])
+    assert data[: len(good)] == data[-len(good) :] == good
+    bare = decode(data[len(good) : -len(good)])
+    assert (bare.id, bare.status, bare.flags, bare.latency) == (["b"], 200, "x", [5.0])
+    assert (bare.features, bare.prediction, bare.entity, bare.scores, bare.request) == ([None], [None], None, None, "")
+
+
 def test_damaged_bytes_are_no_record() -> None:
     whole = encode("id", 1, 1, "champion", None, [1.0], None, None, 5, 200, None, "r")
     with pytest.raises(msgspec.MsgspecError):

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
 
 
 def open_writer(root: Path, **settings: float | bool) -> LogWriter:
-    writer = LogWriter(root, model="shop", source="test", interval=0.01, **settings)  # type: ignore[arg-type]
+    writer = LogWriter(root, model="shop", source="test", **{"interval": 0.01} | settings)  # type: ignore[arg-type]
     writer.declare(SCHEMA)
     return writer
 
@@ -278,6 +279,86 @@ def test_durable_answers_only_for_what_is_on_the_disk(tmp_path: Path, monkeypatc
     asyncio.run(run())
 
 
+def test_who_asks_while_a_write_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not only who asks after it: nobody waits for a disk that does not come back."""
+    begun, go = threading.Event(), threading.Event()
+
+    def full(file: int, data: bytes) -> int:
+        begun.set()
+        assert go.wait(10)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def run() -> None:
+        writer = open_writer(tmp_path, durable=True)
+        with monkeypatch.context() as system:
+            system.setattr(os, "write", full)
+            first = asyncio.ensure_future(writer.durable(writer.append(record(0))))
+            await asyncio.to_thread(begun.wait, 10)
+            second = asyncio.ensure_future(writer.durable(writer.append_turn(turn(1, 3), 3)))
+            await asyncio.sleep(0)
+            go.set()
+            assert not any(await asyncio.wait_for(asyncio.gather(first, second), 10))
+        until(lambda: writer.status().error is None and writer.status().synced == 4)
+        assert writer.close()
+        assert kept(writer.folder) == [f"id-{number}" for number in range(4)]
+
+    asyncio.run(run())
+
+
+def test_nobody_is_told_that_it_is_kept_when_its_file_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SIZE", 400)
+    real = os.write
+
+    def write(file: int, data: bytes) -> int:
+        done = real(file, data)
+        if b"id-0" in bytes(data):
+            shutil.rmtree(tmp_path / "shop")
+        return done
+
+    writer = open_writer(tmp_path, interval=60)
+    monkeypatch.setattr(os, "write", write)
+    first, second = writer.append(record(0, 300)), writer.append(record(1, 300))
+    writer.flush()
+    assert (writer._is_safe(first), writer._is_safe(second)) == (False, True)
+    assert not writer.close(), "one is gone"
+    assert kept(writer.folder) == ["id-1"]
+
+
+def test_where_there_is_no_memory_it_is_dropped_counted_and_gone_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SIZE", 2_000)
+    writer = open_writer(tmp_path, interval=60)
+    assert writer.append(record(0, 500)) == 1
+
+    def none(size: int) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as system:
+        system.setattr(module, "Block", none)
+        assert writer.append(record(1, 1_800)) == DROPPED
+        assert writer.append_turn(turn(1, 64, 100), 64) == 65, "it waits"
+        assert [writer.append_turn(turn(65, 1), 1) for _ in range(2_000)].count(DROPPED) > 900
+    taken = writer.status().accepted
+    assert writer.dropped == 2_001 - (taken - 65)
+    assert writer.flush()
+    assert writer.append(record(9_999)) == taken + 1
+    assert writer.close()
+    assert writer.status().pending_bytes == 0
+    assert len(kept(writer.folder)) == taken + 1
+
+
+def test_spools_of_real_blocks_are_not_larger_than_said(tmp_path: Path) -> None:
+    with open_writer(tmp_path, roll=60) as writer:
+        for number in range(50):
+            writer.append_turn(turn(number * 64, 64, 6_000), 64)
+    sizes = [path.stat().st_size for path in spool.spools(writer.folder)]
+    assert max(sizes) <= module.LARGEST_SPOOL
+    assert len(kept(writer.folder)) == 50 * 64
+
+
 def test_a_reader_can_ask_for_what_there_is(tmp_path: Path) -> None:
     with open_writer(tmp_path, roll=60) as writer:
         writer.append(record(0))
@@ -295,6 +376,8 @@ def test_a_torn_tail_is_cut_wherever_it_is_torn(tmp_path: Path) -> None:
         path.write_bytes(start + second[:length])
         found = [each.id for item, _ in spool.read(path) if isinstance(item, list) for each in item]
         assert found == ["id-0", "id-1"]
+    path.write_bytes(start + bytes(9_000))
+    assert not spool.is_whole(path), "zeros, where the system had room and no time"
     damaged = bytearray(start + second)
     damaged[-3] ^= 1
     path.write_bytes(damaged)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from contextlib import suppress
@@ -21,6 +20,7 @@ DIRECT = 1024 * 1024
 """From so many bytes on a block goes past the system's cache: to find memory for it there takes longer than to write
 it, on a processor that the endpoint needs."""
 _DIRECT: int = getattr(os, "O_DIRECT", 0)
+_MODE: int = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 
 class OpenSpool:
@@ -36,6 +36,7 @@ class OpenSpool:
         self._began = self._dirty = 0.0
         self._is_dirty = False
         self._is_direct = _DIRECT != 0
+        self.has_lost = False
         self.size = 0
 
     def write(self, schemas: list[tuple[int, bytes]], block: Block) -> None:
@@ -80,12 +81,10 @@ class OpenSpool:
                 _put(handle, data)
             finally:
                 fcntl.fcntl(handle, fcntl.F_SETFL, flags)
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise
-            self._is_direct = False
+        except OSError:  # the disk is full, or whatever a file system says that cannot
             os.ftruncate(handle, start)
             _put(handle, data)
+            self._is_direct = False
 
     def sync(self) -> None:
         """Wait until what was written is on the disk."""
@@ -111,7 +110,11 @@ class OpenSpool:
             self._path.rename(self._path.with_suffix(spool.SUFFIX))
 
     def give_up(self) -> None:
-        """After a failure: whatever is in the file stays there, and the next write begins a new one."""
+        """After a failure: whatever is in the file stays there, and the next write begins a new one.
+
+        ``has_lost`` says afterwards whether some of it may never come to the disk.
+        """
+        self.has_lost = self.has_lost or self._is_dirty
         with suppress(OSError):
             self.finish()
 
@@ -144,7 +147,7 @@ class OpenSpool:
             raise OSError(f"{self._folder} belongs to another writer")
         number = self._number + 1
         path = (self._folder / spool.name_of(number)).with_suffix(spool.OPEN)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
+        handle = os.open(path, _MODE, 0o600)
         self._number = number
         try:
             os.write(handle, spool.MAGIC)

@@ -38,9 +38,9 @@ PAGE = 4096
 _HEAD = struct.Struct("<BII")
 FRONT = _HEAD.size + 5
 """So many bytes lie before the records of a frame."""
-_NOTHING = 0
 _RECORDS = 1
 _SCHEMA = 2
+_NOTHING = 3
 _records = msgspec.msgpack.Decoder(list[Record])
 _schema = msgspec.msgpack.Decoder(Schema)
 
@@ -85,8 +85,8 @@ def read(path: Path) -> Iterator[tuple[Schema | list[Record], int]]:
             return
         while len(head := file.read(_HEAD.size)) == _HEAD.size:
             kind, length, check = _HEAD.unpack(head)
-            if length > LONGEST:
-                return
+            if not kind or length > LONGEST:
+                return  # zeros: the system had room for it, and no time to write it
             payload = file.read(length)
             if len(payload) < length or zlib.crc32(payload) != check:
                 return

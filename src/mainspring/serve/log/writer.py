@@ -39,11 +39,13 @@ TOGETHER = 64
 _PATIENCE = 0.25
 _SPARE = 2
 """Blocks that are kept for use again."""
+_MOST_GATHERED = 16 * TOGETHER
+"""Only where the system has no memory do so many requests wait to be encoded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStatus:
-    """How a writer is doing, in records since it began.
+    """How a writer is doing, in requests since it began.
 
     ``written`` were handed to the system, ``synced`` are on the disk, ``dropped`` were refused because the queue was
     full or the writer closed, ``pending`` (with ``pending_bytes``) wait. ``failed`` counts writes that the system
@@ -113,16 +115,19 @@ class LogWriter:
             self._schemas[schema.version] = spool.schema_frame(schema)
 
     def append(self, records: bytes, count: int = 1) -> int:
-        """Take *count* records (see `mainspring.serve.log.record`); the ticket of the last of them, or `DROPPED`.
+        """Take *count* records of a request each (see `mainspring.serve.log.record`); the last ticket, or `DROPPED`.
 
-        Costs a fraction of a microsecond; the queue's bound decides, never the disk.
+        The queue's bound decides, never the disk.
         """
         with self._guard:
-            if self._pending + len(records) > self._limit or self._closing:
+            try:
+                if self._pending + len(records) > self._limit or self._closing:
+                    raise MemoryError
+                is_full = self._gather()  # tickets are in the order of what is written
+                is_full = self._put(records, count, count) or is_full
+            except (MemoryError, OSError):
                 self._dropped += count
                 return DROPPED
-            is_full = self._gather()  # tickets are in the order of what is written
-            is_full = self._put(records, count, count) or is_full
             self._accepted = ticket = self._accepted + count
         if self.is_durable or is_full:
             self._wake.set()
@@ -135,38 +140,45 @@ class LogWriter:
         """
         is_full = False
         with self._guard:
-            if self._pending >= self._limit or self._closing:
+            if self._pending >= self._limit or self._gathered >= _MOST_GATHERED or self._closing:
                 self._dropped += count
                 return DROPPED
             self._turns.append(turn)
             self._gathered += count
             self._accepted = ticket = self._accepted + count
             if self._gathered >= TOGETHER:
-                is_full = self._gather()
+                with suppress(MemoryError, OSError):  # they wait for the next turn
+                    is_full = self._gather()
         if self.is_durable or is_full:
             self._wake.set()
         return ticket
 
     def _gather(self) -> bool:
-        """Encode the turns that wait for it; whether a block is full by that."""
-        turns, count = self._turns, self._gathered
-        self._turns, self._gathered = [], 0
-        return bool(turns) and self._put(encode_turns(turns), len(turns), count)
-
-    def _put(self, data: bytes, records: int, count: int) -> bool:
-        """Put records of *count* requests into the block; whether it was full, and they are in another."""
-        self._pending += len(data)
-        if self._block.add(data, records, count):
+        """Encode the turns that wait for it; whether a block is full by that. All or nothing."""
+        if not self._turns:
             return False
-        self._turn_over(len(data))
-        self._block.add(data, records, count)
-        return True
+        is_full = self._put(encode_turns(self._turns), len(self._turns), self._gathered)
+        self._turns, self._gathered = [], 0
+        return is_full
+
+    def _put(self, data: bytes, records: int, requests: int) -> bool:
+        """Put so many records of so many requests into the block; whether it was full, and they are in another.
+
+        Raises MemoryError or OSError where the system has no memory for that, and then nothing has happened.
+        """
+        is_full = not self._block.add(data, records, requests)
+        if is_full:
+            self._turn_over(len(data))
+            self._block.add(data, records, requests)
+        self._pending += len(data)
+        return is_full
 
     def _turn_over(self, size: int) -> None:
         """Put the block aside to be written and go on with another, which has room for *size* bytes."""
-        if self._block.count:
+        block = self._spare.pop() if self._spare and size <= SIZE else Block(max(size, SIZE))
+        if self._block.requests:
             self._full.append(self._block)
-        self._block = self._spare.pop() if self._spare and size <= SIZE else Block(max(size, SIZE))
+        self._block = block
 
     async def durable(self, ticket: int) -> bool:
         """Wait until the record of this *ticket* is on the disk. False where the disk refuses it or it was dropped.
@@ -247,31 +259,28 @@ class LogWriter:
         return self._lost < ticket <= self._synced
 
     def _run(self) -> None:
-        while not self._closing:
-            if self._wake.wait(self._interval):
-                self._wake.clear()
-            if not self._step():
-                self._rest.wait(_PATIENCE)
-        self._step(last=True)
-        self._file.close()
-        with self._guard:
-            self._ended = True
-            self._refused = self._accepted
-        self._answer()
+        try:
+            while not self._closing:
+                if self._wake.wait(self._interval):
+                    self._wake.clear()
+                if not self._step():
+                    self._rest.wait(_PATIENCE)
+            self._step(last=True)
+            self._file.close()
+        finally:
+            with self._guard:
+                self._ended = True
+                self._refused = self._accepted
+            self._answer()
 
     def _step(self, *, last: bool = False) -> bool:
         """Write what waits, sync and roll where it is time. Says whether the system took it."""
         with self._guard:
             schemas = list(self._schemas.items())
             wanted = self.is_durable or last or bool(self._waiting)
-            self._gather()
-            if not self._taken or last:  # what was refused is written first: a block for each try would fill the memory
-                if self._block.count and (wanted or not self._full):
-                    self._turn_over(0)
-                self._taken += self._full
-                self._full = []
-        ticket = self._written + sum(block.count for block in self._taken)
-        error = _failure(lambda: self._write_all(schemas))
+            ticket = self._accepted
+            error = _failure(lambda: self._take(wanted=wanted, last=last))
+        error = _failure(lambda: self._write_all(schemas)) or error
         error = _failure(lambda: self._keep(wanted=wanted, last=last)) or error
         with self._guard:
             self._error = error
@@ -281,10 +290,20 @@ class LogWriter:
         self._answer()
         return error is None
 
+    def _take(self, *, wanted: bool, last: bool) -> None:
+        """Take what is to be written now. What was refused comes first: a block for each try would fill the memory."""
+        self._gather()
+        if self._taken and not last:
+            return
+        if self._block.requests and (wanted or not self._full):
+            self._turn_over(0)
+        self._taken += self._full
+        self._full = []
+
     def _write_all(self, schemas: list[tuple[int, bytes]]) -> None:
         while self._taken:
             self._write(schemas)
-            if self._file.size >= LARGEST_SPOOL:
+            if self._file.size + SIZE > LARGEST_SPOOL:
                 self._settle()
                 self._file.finish()
 
@@ -300,11 +319,14 @@ class LogWriter:
     def _write(self, schemas: list[tuple[int, bytes]]) -> None:
         """Write the first block of what was taken."""
         block = self._taken[0]
-        self._file.write(schemas, block)
+        try:
+            self._file.write(schemas, block)
+        finally:
+            self._note_loss()
         del self._taken[0]
         with self._guard:
             self._pending -= block.size
-            self._written += block.count
+            self._written += block.requests
             block.clear()
             if len(self._spare) < _SPARE and block.room == SIZE:
                 self._spare.append(block)
@@ -312,11 +334,14 @@ class LogWriter:
     def _settle(self) -> None:
         try:
             self._file.sync()
-        except OSError:
-            self._lost = self._written  # the system may have forgotten what it could not write
-            raise
         finally:
+            self._note_loss()
             self._synced = self._written
+
+    def _note_loss(self) -> None:
+        """Of what was written and not synced nobody may be told that it is on the disk, when its file was given up."""
+        if self._file.has_lost:
+            self._lost, self._file.has_lost = self._written, False
 
     def _answer(self) -> None:
         """Tell those who wait for a ticket that is on the disk, or that has just been refused."""
