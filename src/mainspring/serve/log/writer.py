@@ -279,7 +279,8 @@ class LogWriter:
             schemas = list(self._schemas.items())
             wanted = self.is_durable or last or bool(self._waiting)
             ticket = self._accepted
-            error = _failure(lambda: self._take(wanted=wanted, last=last))
+            error = _failure(self._gather)
+            error = _failure(lambda: self._take(wanted=wanted, last=last)) or error
         error = _failure(lambda: self._write_all(schemas)) or error
         error = _failure(lambda: self._keep(wanted=wanted, last=last)) or error
         with self._guard:
@@ -292,13 +293,13 @@ class LogWriter:
 
     def _take(self, *, wanted: bool, last: bool) -> None:
         """Take what is to be written now. What was refused comes first: a block for each try would fill the memory."""
-        self._gather()
         if self._taken and not last:
             return
-        if self._block.requests and (wanted or not self._full):
+        wanted = wanted or not self._full
+        self._taken, self._full = self._taken + self._full, []
+        if wanted and self._block.requests:
             self._turn_over(0)
-        self._taken += self._full
-        self._full = []
+            self._taken, self._full = self._taken + self._full, []
 
     def _write_all(self, schemas: list[tuple[int, bytes]]) -> None:
         while self._taken:
@@ -362,7 +363,7 @@ class LogWriter:
                 loop.call_soon_threadsafe(_resolve, answers)
 
 
-def _failure(work: Callable[[], None]) -> str | None:
+def _failure(work: Callable[[], object]) -> str | None:
     """Why the *work* failed, None where it did not: whatever it was, it must not reach a prediction."""
     try:
         work()
