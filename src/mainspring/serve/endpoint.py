@@ -345,20 +345,25 @@ def made(
     return Asked(served, role, identity, request, rows, matrix, entity, features, flags, live.fallback)
 
 
+def entity_text(entity: Any) -> str | None:
+    """Whom a row is about, as the prediction log keeps it."""
+    return None if entity is None else str(entity)
+
+
 def record_of(asked: Asked, scored: Scored, latency: float) -> bytes:
     """What the prediction log keeps of an answer; *latency* is in seconds."""
     now = time.time_ns() // 1000
     request = asked.request or asked.identity
     micro = int(latency * 1e6)
     if asked.rows == 0:
-        entity = None if asked.entity is None else str(asked.entity)
+        entity = entity_text(asked.entity)
         scores = None if scored.scores is None else scored.scores[0]
         flags = None if asked.flags is None else asked.flags[0]
         return encode(
             asked.identity, now, asked.served.version, asked.role, entity, asked.features, scored.values[0], scores,
             micro, 200, flags, request,
         )  # fmt: skip
-    entities = None if asked.entity is None else [None if each is None else str(each) for each in asked.entity]
+    entities = None if asked.entity is None else [entity_text(each) for each in asked.entity]
     return encode_many(
         asked.identity, now, asked.served.version, asked.role, asked.rows, entities, asked.features, scored.values,
         scored.scores, micro, 200, asked.flags, request,

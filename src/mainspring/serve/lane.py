@@ -11,7 +11,7 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
+from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, entity_text, failed
 from mainspring.serve.log.identity import new_id
 from mainspring.serve.log.writer import DROPPED
 from mainspring.serve.problem import busy
@@ -227,7 +227,7 @@ class Lane:
         latencies = [now - each for each in begun]
         self._count(queue, latencies, now - start)
         if log is not None:
-            named = None if served.compiled.entity_name is None else [_text(each) for each in entities]
+            named = None if served.compiled.entity_name is None else [entity_text(each) for each in entities]
             micros = [each * 1e6 for each in latencies]
             own = requests if any(requests) else ""
             version, role, flag = served.version, queue.role, queue.flag
@@ -345,7 +345,3 @@ def _in_parts(log: LogWriter, turn: tuple[Any, ...]) -> int:
         taken = log.append_turn(some, len(some[0]))
         ticket = DROPPED if DROPPED in (ticket, taken) else taken
     return ticket
-
-
-def _text(entity: Any) -> str | None:
-    return None if entity is None else str(entity)

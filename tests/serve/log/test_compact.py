@@ -23,7 +23,7 @@ from mainspring.serve.log.lock import FileLock
 from mainspring.serve.log.record import encode_many
 from mainspring.serve.log.schema import Feature, Schema
 from mainspring.serve.log.writer import LogWriter
-from tests.serve.log.workbench import MODEL, NOON, SCHEMA, logged, micros, prediction, run_killed, spool
+from tests.serve.log.workbench import MODEL, NOON, SCHEMA, frame_of, logged, micros, prediction, run_killed, spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -226,7 +226,7 @@ def test_the_torn_tail_of_a_dead_writer_is_cut(workspace: Workspace) -> None:
     torn = path.with_suffix(spools.OPEN)
     path.rename(torn)
     with torn.open("ab") as file:
-        file.write(spools.records_frame([prediction(3, NOON)])[:-1])
+        file.write(frame_of(prediction(3, NOON))[:-1])
     done = compact(workspace, MODEL)
     assert (done.rows, done.damaged) == (3, 0)
     assert done.torn > 50

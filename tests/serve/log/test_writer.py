@@ -19,6 +19,7 @@ from mainspring.serve.log import writer as module
 from mainspring.serve.log.record import apart, decode, encode
 from mainspring.serve.log.schema import Feature, Schema
 from mainspring.serve.log.writer import DROPPED, LogWriter
+from tests.serve.log.workbench import frame_of
 
 if sys.platform == "linux":
     import fcntl
@@ -370,7 +371,7 @@ def test_a_reader_can_ask_for_what_there_is(tmp_path: Path) -> None:
 
 def test_a_torn_tail_is_cut_wherever_it_is_torn(tmp_path: Path) -> None:
     path = tmp_path / "00000001.spool"
-    first, second = spool.records_frame([record(0), record(1)]), spool.records_frame([record(2)])
+    first, second = frame_of(record(0), record(1)), frame_of(record(2))
     start = spool.MAGIC + spool.schema_frame(SCHEMA) + first
     for length in range(len(second)):
         path.write_bytes(start + second[:length])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mainspring.serve.log import compact, segment
+from mainspring.serve.log.block import Block
 from mainspring.serve.log.identity import IdMaker
 from mainspring.serve.log.record import encode
 from mainspring.serve.log.schema import Feature, Schema
@@ -64,6 +65,13 @@ def spool(workspace: Workspace, records: Iterable[bytes], schema: Schema = SCHEM
         writer.declare(schema)
         for record in records:
             assert writer.append(record) > 0
+
+
+def frame_of(*records: bytes) -> bytes:
+    """A frame of a spool as an endpoint writes it."""
+    block = Block(sum(map(len, records)))
+    assert all(block.add(record, 1, 1) for record in records)
+    return bytes(block.frame())
 
 
 def logged(workspace: Workspace, kind: Any = "predictions") -> pl.DataFrame:

@@ -17,7 +17,7 @@ SIZE = 4 * 1024 * 1024
 class Block:
     """Records one behind the other, with room for what makes them a frame of whole pages. Not safe for threads."""
 
-    def __init__(self, size: int = SIZE) -> None:
+    def __init__(self, size: int) -> None:
         """Have room for *size* bytes of records."""
         pages = -(-(spool.FRONT + size) // spool.PAGE) + 2
         private = {} if sys.platform == "win32" else {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS}
@@ -51,8 +51,7 @@ class Block:
 
     def pages(self) -> memoryview:
         """As `frame`, and behind it a frame of nothing that ends with a page. The memory begins with one."""
-        spool.seal(self._memory, self._end, self._records)
-        padding = spool.padding(self._end)
+        padding = spool.padding(len(self.frame()))
         end = self._end + len(padding)
         self._memory[self._end : end] = padding
         return self._memory[:end]

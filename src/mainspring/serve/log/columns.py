@@ -139,27 +139,25 @@ class _Rows:
 
     def _add_many(self, records: list[Any]) -> None:
         for record in records:
-            self._add_one_of_many(record, record.rows)
-
-    def _add_one_of_many(self, record: Any, rows: int) -> None:
-        self._ids += [row_id(record.id, row, rows) for row in range(rows)]
-        self._times += [record.time] * rows
-        self._roles += [record.role] * rows
-        self._entities += _of_length(record.entity, rows)
-        features = record.features
-        if isinstance(features, bytes):
-            features = _parsed(features)
-        self._features += [self._row(row) for row in _of_length(features, rows)]
-        self._predictions += _of_length(record.prediction, rows)
-        scores = record.scores
-        if isinstance(scores, bytes):
-            classes = max(len(scores) // (8 * rows), 1)
-            scores = np.frombuffer(scores[: 8 * rows * classes], "<f8").reshape(rows, classes).tolist()
-        self._scores += _of_length(scores, rows)
-        self._latencies += [record.latency] * rows
-        self._statuses += [record.status] * rows
-        self._flags += _of_length(record.flags, rows)
-        self._requests += [record.request or record.id] * rows
+            rows = record.rows
+            self._ids += [row_id(record.id, row, rows) for row in range(rows)]
+            self._times += [record.time] * rows
+            self._roles += [record.role] * rows
+            self._entities += _of_length(record.entity, rows)
+            features = record.features
+            if isinstance(features, bytes):
+                features = _parsed(features)
+            self._features += [self._row(row) for row in _of_length(features, rows)]
+            self._predictions += _of_length(record.prediction, rows)
+            scores = record.scores
+            if isinstance(scores, bytes):
+                classes = max(len(scores) // (8 * rows), 1)
+                scores = np.frombuffer(scores[: 8 * rows * classes], "<f8").reshape(rows, classes).tolist()
+            self._scores += _of_length(scores, rows)
+            self._latencies += [record.latency] * rows
+            self._statuses += [record.status] * rows
+            self._flags += _of_length(record.flags, rows)
+            self._requests += [record.request or record.id] * rows
 
     def _rows(self, given: list[Any]) -> list[Sequence[Any]]:
         """The features of requests of one row: those that came as JSON are read together, in a third of the time."""

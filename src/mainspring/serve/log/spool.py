@@ -17,7 +17,7 @@ from mainspring.serve.log.record import Record
 from mainspring.serve.log.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 MAGIC = b"mainspring spool 1\n"
@@ -45,18 +45,11 @@ _records = msgspec.msgpack.Decoder(list[Record])
 _schema = msgspec.msgpack.Decoder(Schema)
 
 
-def seal(memory: bytearray | memoryview, end: int, count: int) -> None:
+def seal(memory: memoryview, end: int, count: int) -> None:
     """Make a frame of the *count* records that lie in *memory* from `FRONT` to *end*."""
     start = _HEAD.size
     memory[start:FRONT] = b"\xdd" + count.to_bytes(4, "big")
     _HEAD.pack_into(memory, 0, _RECORDS, end - start, zlib.crc32(memory[start:end]))
-
-
-def records_frame(records: Sequence[bytes]) -> bytes:
-    """A frame of encoded *records*."""
-    memory = bytearray(FRONT) + b"".join(records)
-    seal(memory, len(memory), len(records))
-    return bytes(memory)
 
 
 def padding(length: int) -> bytes:
