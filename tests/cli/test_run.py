@@ -229,6 +229,7 @@ def test_steps_of_other_modules_belong_to_the_pipeline_that_imports_them(
     assert [one["status"] for one in answered(call, "run")["steps"]] == ["ran", "ran"]
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_leaves_with_130_and_one_line(shop: Workbench) -> None:
     shop.pipeline("""
     import time

@@ -145,6 +145,7 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_from_the_keyboard_keeps_what_is_finished(slow: Workbench) -> None:
     process = slow.python(RUN)
     wait_for((slow.root.parent / "started").exists)
