@@ -205,6 +205,27 @@ def test_a_log_that_cannot_be_read_holds_the_step(workspace: Workspace, clock: S
     assert (one.decision.action, "the store is gone" in one.decision.reason) == ("hold", True)
 
 
+def test_a_version_whose_answers_cannot_be_read_for_long_is_taken_back(
+    workspace: Workspace, clock: SimulatedClock
+) -> None:
+    def defect(*_: Any) -> Evidence:
+        raise TypeError("a defect")
+
+    start(workspace, CONTRACT, "shop", 2)
+    for minutes in range(5):
+        one = tick(workspace, CONTRACT, "shop", gather=defect)
+        assert one is not None
+        assert one.decision.action == ("roll back" if minutes == 3 else "hold")
+        if one.rollout.status != "running":
+            break
+        clock.advance(CONTRACT.rollout.hold)
+    assert percents(workspace)[-1] == 0
+    assert champion(workspace) == 1
+    incident = workspace.ledger.incidents.search()[0]
+    assert incident.kind == "service"
+    assert "TypeError: a defect. Version 1 answers everything again" in incident.summary
+
+
 def test_a_version_that_an_endpoint_cannot_load_is_taken_back(workspace: Workspace) -> None:
     start(workspace, CONTRACT, "shop", 2)
     workspace.ledger.states.put("serve", "shop", {"refused": {"1": "not this one", "3": "nor this"}})

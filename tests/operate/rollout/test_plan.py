@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mainspring.operate.rollout.document import as_value, of_value
-from mainspring.operate.rollout.plan import IDLE, NOTES, PATIENCE, Evidence, Judged, Rollout, advance, noticed
+from mainspring.operate.rollout.plan import BLIND, IDLE, NOTES, PATIENCE, Evidence, Judged, Rollout, advance, noticed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOLD = timedelta(minutes=10)
@@ -163,6 +163,22 @@ def test_patience_is_counted_from_when_it_began_to_look_broken() -> None:
     end = begun + PATIENCE * HOLD
     decision = advance(noticed(course, bad, end), bad, end)
     assert (decision.action, decision.reason) == ("roll back", "roc_auc is 0.7, for 30m")
+
+
+def test_a_version_that_nobody_can_judge_is_not_left_with_traffic() -> None:
+    blind = Evidence(rows=0, champion=1, blind="the store is gone")
+    begun = START + timedelta(hours=5)
+    course = noticed(rollout(), blind, begun)
+    end = begun + PATIENCE * HOLD
+    assert (course.blind_since, advance(course, blind, end - timedelta(seconds=1)).action) == (begun, "hold")
+    decision = advance(noticed(course, blind, end), blind, end)
+    assert (decision.action, decision.broken) == ("roll back", ("log",))
+    assert decision.reason == "what it answered could not be read for 30m: the store is gone"
+    seen = noticed(noticed(course, good, end), blind, end)
+    assert (seen.blind_since, advance(seen, blind, end).action) == (end, "hold"), "what was read once is no blindness"
+    hasty = noticed(rollout(hold=timedelta()), blind, begun)
+    assert advance(hasty, blind, begun).action == "hold"
+    assert advance(hasty, blind, begun + BLIND).action == "roll back"
 
 
 def test_what_fails_on_a_few_rows_holds_the_step_and_never_takes_it_back() -> None:

@@ -133,6 +133,15 @@ def test_labels_join_by_id_in_the_type_of_predictions(log: PredictionLog, worksp
     assert log.labelled().head(7).collect(engine="streaming").height == 7
 
 
+def test_labels_by_entity_of_an_earlier_time_are_no_matter(log: PredictionLog, workspace: Workspace) -> None:
+    """One request with labels of all sorts: those by entity lie in a segment that reaches into the time asked for."""
+    ids = dict(log.scan(columns=["request", "id"]).collect().iter_rows())
+    given = [{"id": ids["r-290"], "label": "yes"}, {"entity": "c-3", "time": NOON + 4 * MINUTE, "label": "no"}]
+    labels.add(workspace, MODEL, given, source="test")
+    assert log.labelled(since=NOON + 250 * MINUTE).collect()["request"].to_list() == ["r-290"]
+    assert sorted(log.labelled().collect()["request"]) == ["r-290", "r-3"]
+
+
 @pytest.mark.parametrize(
     ("classes", "given", "wanted"),
     [

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from mainspring.core.errors import InputError, NotFound, Refused, StoreError, quote
+from mainspring.core.errors import MainspringError, NotFound, Refused, quote
 from mainspring.operate.live.lease import held
 from mainspring.operate.remedy import paused
 from mainspring.operate.rollout.document import KIND, as_value, keep_earlier, of_value, running
@@ -215,8 +215,10 @@ def _look(workspace: Workspace, contract: Contract, model: str, gather: Gather, 
 def _gathered(workspace: Workspace, contract: Contract, rollout: Rollout, gather: Gather) -> Evidence:
     try:
         return gather(workspace, contract, rollout)
-    except (InputError, StoreError) as why:
+    except MainspringError as why:
         return Evidence(rows=0, champion=None, blind=str(why))
+    except Exception as why:  # a defect of ours, or of a library, must not leave it with traffic that nobody judges
+        return Evidence(rows=0, champion=None, blind=f"{type(why).__name__}: {why}")
 
 
 def _settled(workspace: Workspace, rollout: Rollout, evidence: Evidence) -> Evidence:
@@ -301,7 +303,7 @@ def _crown(workspace: Workspace, rollout: Rollout, decision: Decision) -> None:
 
 def _report(workspace: Workspace, rollout: Rollout, decision: Decision) -> None:
     """Tell of a version that was taken back: an incident that is over when it is opened."""
-    service = {"load", "errors", "refused requests", "slow answers", "typical latency"}
+    service = {"load", "log", "errors", "refused requests", "slow answers", "typical latency"}
     kind = "service" if service & set(decision.broken) else "performance"
     text = (
         f"Version {rollout.version} was taken back from {rollout.steps[rollout.at]:g} % of the traffic: "

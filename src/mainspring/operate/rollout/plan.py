@@ -6,8 +6,9 @@ The rules, in the order they are asked:
 2. If the version has become champion by another way, the rollout is done. If another version has, or somebody changed
    the traffic, what was measured no longer answers the question: the rollout gives up.
 3. An endpoint that cannot load the version, or a must or a comparison with the champion that is *surely* broken, takes
-   the version back. So does one that has looked broken, though not surely, for :data:`PATIENCE` times the hold. What
-   is judged on a few rows only holds the step.
+   the version back. So does one that has looked broken, though not surely, for :data:`PATIENCE` times the hold, and
+   so does a log of which nothing could be read for so long: a version that nobody can judge is not left with traffic.
+   What is judged on a few rows only holds the step.
 4. It goes on only when the step was held long enough, the version has answered enough rows at this step, every must
    that can be measured is kept, and nobody has paused the loop.
 
@@ -30,6 +31,8 @@ Action: TypeAlias = Literal["hold", "advance", "finish", "roll back", "abort"]
 
 PATIENCE = 3
 """So many times the hold something may look broken without being surely so."""
+BLIND = timedelta(minutes=1)
+"""For so long at least what a version answered may be unreadable, however short the hold."""
 FEWEST = 30
 """On fewer rows nothing is surely broken: the interval of one wrong answer, drawn from itself, has no width."""
 IDLE = 10
@@ -70,7 +73,8 @@ class Rollout:
     ``champion``: the version it is held against, which answers everything else. ``traffic``: the revision of the
     traffic rule that the rollout set last. ``required``: the requirements as they were judged last, on ``looked`` rows
     and labels, ``labelled`` of them labels. ``failing_since``: since when a must looks broken on enough rows, None
-    while none does. ``override``: why it may become champion although a must failed before release.
+    while none does; ``blind_since``: since when what it answered cannot be read, None while it can. ``override``: why
+    it may become champion although a must failed before release.
     """
 
     model: str
@@ -93,6 +97,7 @@ class Rollout:
     labelled: int = 0
     required: tuple[Judged, ...] = ()
     failing_since: datetime | None = None
+    blind_since: datetime | None = None
     notes: tuple[Note, ...] = ()
 
     @property
@@ -151,8 +156,10 @@ class Decision:
 
 def noticed(rollout: Rollout, evidence: Evidence, now: datetime) -> Rollout:
     """The rollout with what is to be remembered of the *evidence*, whatever is decided. Pure."""
+    if bool(evidence.blind) != (rollout.blind_since is not None):
+        rollout = replace(rollout, blind_since=now if evidence.blind else None)
     if evidence.blind:
-        return rollout  # nothing is known, so nothing is news
+        return rollout  # nothing else is known
     if evidence.looked != rollout.looked:
         rollout = replace(rollout, looked=evidence.looked, labelled=evidence.labelled, required=evidence.required)
     failing = any(not one.few for one in evidence.failing)
@@ -175,6 +182,10 @@ def advance(rollout: Rollout, evidence: Evidence, now: datetime) -> Decision:
         return settled
     if evidence.unloadable:
         return Decision("roll back", f"an endpoint cannot load it: {evidence.unloadable}", ("load",))
+    blind = timedelta() if rollout.blind_since is None else now - rollout.blind_since
+    if evidence.blind and blind >= max(PATIENCE * rollout.hold, BLIND):
+        text = f"what it answered could not be read for {format_duration(_whole(blind))}: {evidence.blind}"
+        return Decision("roll back", text, ("log",))
     held = max(now - rollout.since, timedelta())  # a clock that went back holds a step longer, never shorter
     failing = evidence.failing
     sure = [one for one in failing if one.sure]
