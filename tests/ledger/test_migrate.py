@@ -173,7 +173,9 @@ def test_the_facts_of_the_first_ledgers_are_all_there(tmp_path: Path) -> None:
         rule = ledger.endpoints.set("churn", canary=2, percent=5)
         assert ledger.endpoints.live("churn").traffic == rule
         assert ledger.endpoints.live("churn").revision > live.revision
-        assert [each.after for each in ledger.models.transitions("churn")] == [1, 2, 1]
+        assert [(each.after, each.back) for each in ledger.models.transitions("churn")] == [
+            (1, False), (2, False), (1, True),
+        ]  # fmt: skip
         assert ledger.models.get("churn", 2).metrics["roc_auc"].value == 0.81
 
         assert ledger.runs.history("6a" * 16, "loss").values == (0.7, 0.4)
@@ -197,6 +199,16 @@ def test_the_facts_of_the_second_ledgers_are_all_there(tmp_path: Path) -> None:
         assert ledger.segments.search(model="churn", after=4) == found[1:]
         assert ledger.states.put("watch", "churn", {}).revision == 2
         assert ledger.incidents.get(1).events[-1].text == "looking"
+        assert ledger.audit.verify() is None
+
+
+def test_the_rollbacks_of_the_third_ledgers_are_told_from_promotions(tmp_path: Path) -> None:
+    with open_ledger(old_ledger(tmp_path / "ledger.db", "0003")) as ledger:
+        moved = [(each.name, each.after) for each in ledger.models.transitions("churn") if each.back]
+        moved += [(each.name, each.after) for each in ledger.models.transitions("fraud") if each.back]
+        assert moved == [("churn", 2), ("fraud", 1)]
+        assert len(ledger.models.transitions("churn")) == 6
+        assert ledger.models.set_alias("fraud", "champion", 2).before is None
         assert ledger.audit.verify() is None
 
 
@@ -247,7 +259,8 @@ def test_an_unknown_old_version_is_refused(tmp_path: Path) -> None:
         connection.execute("UPDATE mainspring_version SET version_num = '0000'")
         connection.commit()
     with pytest.raises(
-        LedgerError, match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001, 0002, 0003\)"
+        LedgerError,
+        match=r"is of an unknown version \(its tables are at revision 0000, .* knows 0001, 0002, 0003, 0004\)",
     ):
         open_ledger(path)
 

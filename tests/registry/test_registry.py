@@ -111,6 +111,20 @@ def test_rollback_goes_back_one_champion_at_a_time(workspace: Workspace, bundle:
     assert registry.rollback("churn").after == 1
 
 
+def test_rollback_returns_to_the_champion_before_also_where_an_older_version_was_promoted(
+    workspace: Workspace, bundle: Bundle
+) -> None:
+    registry = filled(workspace, bundle, 0.9, 0.9, 0.9)
+    for version in (1, 2, 1):
+        registry.promote("churn", version)
+    assert registry.rollback("churn").after == 2
+    assert registry.rollback("churn").after == 1
+    for version in (2, 3, 2):
+        registry.promote("churn", version)
+    assert registry.rollback("churn", reason="slow").after == 3
+    assert [each.back for each in registry.history("churn")] == [False] * 3 + [True] * 2 + [False] * 3 + [True]
+
+
 def test_what_was_live_at_a_time(workspace: Workspace, bundle: Bundle, clock: SimulatedClock) -> None:
     registry = filled(workspace, bundle, 0.9, 0.9)
     registry.promote("churn", 1)

@@ -147,7 +147,7 @@ class Registry:
             now = f"no champion came before {name}/{line[-1]}" if line else f"{name} never had a champion"
             raise Refused(f"There is nothing to roll back to: {now}. See: mainspring models history {name}")
         text = reason or f"rolled back from {name}/{line[-1]}"
-        return self._models.set_alias(name, CHAMPION, line[-2], reason=text, expected=line[-1], at=at)
+        return self._models.set_alias(name, CHAMPION, line[-2], reason=text, back=True, expected=line[-1], at=at)
 
     def history(self, name: str) -> tuple[Transition, ...]:
         """Every change of every alias of *name*, oldest first."""
@@ -174,9 +174,9 @@ class Registry:
         for transition in self._models.transitions(name, alias=CHAMPION):
             if transition.after is None:
                 continue
-            if len(line) > 1 and line[-2] == transition.after:
+            if transition.back and line:
                 line.pop()
-            elif not line or line[-1] != transition.after:
+            if not line or line[-1] != transition.after:
                 line.append(transition.after)
         if not line:
             self._models.versions(name)  # raises for a name that is not there

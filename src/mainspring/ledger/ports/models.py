@@ -39,7 +39,8 @@ class ModelVersion:
 class Transition:
     """An alias came to name another version.
 
-    ``before`` and ``after`` are None for none; ``override``: why a rule was lifted.
+    ``before`` and ``after`` are None for none; ``override``: why a rule was lifted; ``back``: it came back to what it
+    named before, by a rollback.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Transition:
     time: datetime
     reason: str = ""
     override: str | None = None
+    back: bool = False
 
 
 class Models(Protocol):
@@ -106,10 +108,11 @@ class Models(Protocol):
         *,
         reason: str = "",
         override: str | None = None,
+        back: bool = False,
         expected: int | None = ANY,
         at: datetime | None = None,
     ) -> Transition:
-        """Let *alias* name *version*, or nothing.
+        """Let *alias* name *version*, or nothing. *back*: this is a rollback to what it named before.
 
         Raises Refused where it does not name the *expected* version any more.
         """

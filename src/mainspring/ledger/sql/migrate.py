@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 VERSION_TABLE = "mainspring_version"
 """A name of its own, so that another program's Alembic in a shared database is left alone."""
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision, oldest first. A test holds this against the files in ``ledger/migrations/versions``."""
 SCRIPTS = Path(__file__).parent.parent / "migrations"
 

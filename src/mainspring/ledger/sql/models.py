@@ -26,7 +26,7 @@ _SELECT = (
     "WHERE name = ?"
 )
 _TRANSITIONS = (
-    'SELECT name, alias, "before", "after", actor, time, reason, override FROM transitions '
+    'SELECT name, alias, "before", "after", actor, time, reason, override, back FROM transitions '
     "WHERE name = ? AND (? IS NULL OR alias = ?)"
 )
 
@@ -116,6 +116,7 @@ class SqlModels:
         *,
         reason: str = "",
         override: str | None = None,
+        back: bool = False,
         expected: int | None = ANY,
         at: datetime | None = None,
     ) -> Transition:
@@ -136,14 +137,15 @@ class SqlModels:
                 connection.exec_driver_sql("INSERT INTO aliases VALUES (?, ?, ?)", (name, alias, version))
             made = Transition(
                 name=name, alias=alias, before=before, after=version, actor=self._actor, time=moment, reason=reason,
-                override=override,
+                override=override, back=back,
             )  # fmt: skip
             connection.exec_driver_sql(
-                'INSERT INTO transitions (name, alias, "before", "after", actor, time, reason, override) '
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (name, alias, before, version, self._actor, to_micros(moment), reason, override),
+                'INSERT INTO transitions (name, alias, "before", "after", actor, time, reason, override, back) '
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (name, alias, before, version, self._actor, to_micros(moment), reason, override, int(back)),
             )
-            detail = {"alias": alias, "before": before, "after": version, "reason": reason, "override": override}
+            detail = {"alias": alias, "before": before, "after": version, "reason": reason}
+            detail |= {"override": override, "back": back}
             self._audit(connection, "model.alias", name, detail, moment)
             return made
 
@@ -222,7 +224,7 @@ def _estimate(form: Mapping[str, Any]) -> Estimate:
 def _transition(row: Sequence[Any]) -> Transition:
     return Transition(
         name=row[0], alias=row[1], before=row[2], after=row[3], actor=row[4], time=from_micros(row[5]), reason=row[6],
-        override=row[7],
+        override=row[7], back=bool(row[8]),
     )  # fmt: skip
 
 

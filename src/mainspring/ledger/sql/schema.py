@@ -195,6 +195,7 @@ transitions = Table(
     Column("time", Integer, nullable=False),
     Column("reason", Text, nullable=False),
     Column("override", Text),
+    Column("back", Integer, nullable=False, server_default="0"),
     Index(None, "name", "alias", "time"),
     Index(None, "name", "alias"),
 )

@@ -56,11 +56,13 @@ class ModelsContract:
         moved = ledger.models.set_alias(
             "churn", "champion", 2, reason="better", override="the gap is known", at=MONDAY + timedelta(days=1)
         )
-        assert (moved.before, moved.after, moved.override) == (1, 2, "the gap is known")
+        assert (moved.before, moved.after, moved.override, moved.back) == (1, 2, "the gap is known", False)
         assert dict(ledger.models.aliases("churn")) == {"champion": 2}
         assert ledger.models.get("churn", 2).aliases == ("champion",)
         assert ledger.models.get("churn", 1).aliases == ()
-        assert [each.after for each in ledger.models.transitions("churn")] == [1, 2]
+        assert ledger.models.set_alias("churn", "champion", 1, back=True, at=MONDAY + timedelta(days=1)).back
+        history = [(each.after, each.back) for each in ledger.models.transitions("churn")]
+        assert history == [(1, False), (2, False), (1, True)]
         ledger.models.set_alias("churn", "champion", None, at=MONDAY + timedelta(days=2))
         assert dict(ledger.models.aliases("churn")) == {}
         with pytest.raises(NotFound, match="has no version 7"):
