@@ -256,7 +256,7 @@ def test_rows_out_of_order_are_sorted_and_that_is_said(call_in: Call, tmp_path: 
     project = Project(tmp_path / "p")
     with project.active():
         steps = project.load()
-        parts = steps.parts(steps.raw(), project.contract)
+        parts = steps.parts(steps.raw(project.contract), project.contract)
     assert parts.train["t"].max() < parts.test["t"].min()
 
 

@@ -274,3 +274,11 @@ def test_brackets_in_names_and_values_are_printed_as_they_are(
     (tmp_path / "later.csv").write_text(BRACKETS.replace("[/x]", "[/z]"))
     assert "[/z]" in run("diff", table, tmp_path / "later.csv").out
     assert run("drift", table, table).code == 0
+
+
+def test_a_text_is_checked_by_its_characters(run: Any, here: Path) -> None:
+    """The pattern holds for what is written, not for the number that it looks like."""
+    (here / "mainspring.toml").write_text(CONTRACT + '[columns.code]\ntype = "text"\npattern = "[0-9]\\\\.[0-9]{2}"\n')
+    (here / "codes.csv").write_text("age,sex,paid,code\n30,f,true,1.10\n44,m,false,1.20\n")
+    answer = run("check", "codes.csv")
+    assert (answer.code, answer.err) == (0, "")

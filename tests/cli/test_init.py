@@ -80,7 +80,7 @@ def test_the_steps_are_plain_functions_that_find_the_data(run: Run, customers: P
     project = Project.find(tmp_path / "churn")
     steps = project.load()
     with project.active():
-        parts = steps.parts(steps.raw(), project.contract)
+        parts = steps.parts(steps.raw(project.contract), project.contract)
     assert parts.by == "time"
     assert parts.train.height + parts.test.height == 400
     assert parts.train["signup"].max() <= parts.test["signup"].min()
@@ -97,7 +97,7 @@ def test_the_model_test_runs_on_a_registered_model_and_can_fail(run: Run, custom
     project = Project.find(folder)
     with project.active():
         steps = project.load()
-        parts = steps.parts(steps.raw(), project.contract)
+        parts = steps.parts(steps.raw(project.contract), project.contract)
     model = fit(parts.train, project.contract)
     with project.workspace() as workspace:
         Registry(workspace).register("churn", build(model, contract=project.contract, holdout=parts.test))
@@ -168,7 +168,7 @@ def test_a_chosen_folder_is_filled_and_the_data_still_found(run: Run, customers:
     folder = tmp_path / "deep" / "er" / "my model"
     project = Project.find(folder)
     with project.active():
-        assert project.load().raw().height == 400
+        assert project.load().raw(project.contract).height == 400
     assert "cd 'deep/er/my model'" in said
 
 
@@ -291,6 +291,6 @@ def test_real_tables_become_projects_whose_steps_run(
     project = Project.find(tmp_path / "p")
     with project.active():
         steps = project.load()
-        parts = steps.parts(steps.raw(), project.contract)
+        parts = steps.parts(steps.raw(project.contract), project.contract)
     assert parts.test.height > 0
     assert set(project.contract.features) <= set(parts.train.columns)

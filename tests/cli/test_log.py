@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from mainspring.serve.log import compact as work
+from mainspring.serve.log.read import PredictionLog
 from mainspring.serve.log.writer import LogWriter
 from mainspring.workspace import Workspace
 from tests.serve.log.workbench import MODEL, NOON, SCHEMA, made_id, micros, prediction
@@ -187,6 +188,17 @@ def test_labels_by_entity_and_time_as_the_contract_names_them(call_in: Call, pla
     (place / "other.csv").write_text("wer,wann,was\nc-3,2026-03-01T12:03:00Z,no\n")
     flags = ["--entity", "wer", "--time", "wann", "--label", "was", "--model", "shop"]
     assert asked(call_in, place, "labels", "add", "other.csv", *flags)["corrected"] == 1
+
+
+def test_labels_of_entities_that_look_like_numbers(call_in: Call, place: Path) -> None:
+    asked(call_in, place, "log", "compact")
+    (place / "truth.csv").write_text(
+        "customer,asked,bought\n1.10,2026-03-01T12:03:00Z,yes\n1.1,2026-03-01 12:03,no\n+5,2026-03-01 12:04,no\n"
+    )
+    asked(call_in, place, "labels", "add", "truth.csv")
+    with Workspace.open(place / ".mainspring") as workspace:
+        taken = PredictionLog(workspace, "shop").labels().select("entity").collect()
+    assert sorted(taken["entity"]) == ["+5", "1.1", "1.10"]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,16 @@ def test_a_file_comes_back_with_predictions(
     assert_scored(found, shop, pl.read_csv(fresh))
 
 
+def test_what_the_model_does_not_know_keeps_its_characters(call_in: Call, shop: Path, tmp_path: Path) -> None:
+    ids = ["1.10", "1.1", "1e5", "+5", "5", "nan", "inf"]
+    lines = [f"{one},{30 + place},1.5,bo" for place, one in enumerate(ids)]
+    (tmp_path / "rows.csv").write_text("\n".join(["customer,age,visits,town", *lines]) + "\n")
+    where = str(shop / ".mainspring")
+    done = call_in("predict", "shop", "rows.csv", "--workspace", where, where=tmp_path)
+    assert done.code == 0, done.err
+    assert [line.split(",")[0] for line in done.out.splitlines()] == ["customer", *ids]
+
+
 def test_through_pipes(shop: Path, fresh: Path) -> None:
     command = [sys.executable, "-m", "mainspring", "predict", "shop@champion"]
     done = subprocess.run(command, cwd=shop, input=fresh.read_bytes(), capture_output=True, timeout=60, check=False)

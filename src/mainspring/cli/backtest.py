@@ -129,7 +129,7 @@ def _history(file: str | None, target: str | None) -> tuple[pl.DataFrame, Contra
         return pipeline_data(project), project.contract
     from mainspring.data import clean
 
-    return clean(read(file), project.contract), project.contract
+    return clean(read(file, contract=project.contract), project.contract), project.contract
 
 
 def _write(result: Backtest, path: Path) -> None:

@@ -54,7 +54,7 @@ def check(
     from mainspring.data.write import write
 
     declared = _contract(contract)
-    frame = _read(file, encoding=encoding, delimiter=delimiter)
+    frame = _read(file, contract=declared, encoding=encoding, delimiter=delimiter)
     found = run(frame, declared, strict=strict)
     aside = None
     if found.quarantine.height:

@@ -51,10 +51,10 @@ def add(
     from mainspring.data.read import read_with_report
     from mainspring.serve import labels
 
-    frame, report = read_with_report(file)
+    here = contract_here()
+    frame, report = read_with_report(file, written=_names(here, identity, entity))
     for note in report.notes:
         err().print(f"{report.source}: {note}", style="dim", markup=False)
-    here = contract_here()
     rows = _chosen(frame, here, identity=identity, entity=entity, time=time, label=label)
     delay = None if here is None else here.monitor.label_delay
     with opened(workspace) as place:
@@ -87,6 +87,17 @@ def count(model: Model = None, /, *, workspace: Where = None, json: Json = False
     if totals.orphans:
         said = "1 label belongs" if totals.orphans == 1 else f"{totals.orphans:,} labels belong"
         out().print(f"{said} to no prediction in the log.")
+
+
+def _names(here: Contract | None, identity: str | None, entity: str | None) -> frozenset[str]:
+    """The columns that name a prediction or whom it is about: texts, unless the contract has numbers for it."""
+    from mainspring.data.written import texts_of
+
+    names = {"id", "prediction_id", "entity", identity, entity}
+    about = None if here is None else here.project.entity
+    if here is not None and about is not None:
+        names = names - {"entity", entity} | ({"entity", entity, about} if about in texts_of(here) else set())
+    return frozenset(name for name in names if name is not None)
 
 
 def _chosen(

@@ -107,7 +107,7 @@ def _in_parts(
     from mainspring.serve.batch.source import open_source
 
     with shown():
-        source = open_source(file, besides=folder)
+        source = open_source(file, besides=folder, written=scoring.written)
         found = run(source, scoring, folder, partition_rows=partition_rows, force=force)
     for note in (*source.notes, *found.notes):
         err().print(note, style="dim", markup=False)
@@ -128,14 +128,15 @@ def _at_once(scoring: Scoring, file: str, path: Path | None, told: dict[str, Any
     from mainspring.cli._output import emit_json, err
     from mainspring.data.read import read_with_report
     from mainspring.data.write import encode, write
+    from mainspring.serve.batch.table import asked_of
 
     begun = perf_counter()
-    frame, report = read_with_report(file)
+    frame, report = read_with_report(file, written=scoring.written)
     for note in report.notes:
         err().print(f"{report.source}: {note}", style="dim", markup=False)
     if frame.height >= MANY:
         err().print(f"{frame.height:,} rows held at once; -o FOLDER scores them part by part", style="dim")
-    scored = scoring.score(frame, place=report.source)
+    scored = scoring.score(asked_of(frame, report, scoring.written), place=report.source)
     added = _added(scored)
     if replaced := [name for name in added.columns if name in frame.columns]:
         err().print(f"{report.source} had {listed(replaced)} already: replaced", style="yellow", markup=False)

@@ -11,7 +11,7 @@ from mainspring.data.dates import fitting, is_dated
 from mainspring.data.time_text import ENOUGH_TO_RISE, offsets, shown_offsets
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Container, Sequence
 
     import polars as pl
 
@@ -71,20 +71,30 @@ class Findings:
 
 
 def infer(
-    frame: pl.DataFrame, findings: Findings, *, nulls: Collection[str] | None = None, dates_only: bool = False
+    frame: pl.DataFrame,
+    findings: Findings,
+    *,
+    nulls: Collection[str] | None = None,
+    dates_only: bool = False,
+    written: Container[str] = (),
 ) -> pl.DataFrame:
     """Give every text column of *frame* the narrowest type that keeps all its values; other columns stay as they are.
 
     *nulls* replaces the default spellings of "missing". With *dates_only* text is not searched for numbers and truth
-    values (a file format that has its own numbers means text by text).
+    values (a file format that has its own numbers means text by text). The columns that are *written* keep their
+    characters whatever they look like; only an empty cell is missing there.
     """
     import polars as pl
 
     return frame.with_columns(
-        _column(series, findings, nulls, dates_only=dates_only)
+        _written(series) if series.name in written else _column(series, findings, nulls, dates_only=dates_only)
         for series in frame.iter_columns()
         if series.dtype == pl.String
     )
+
+
+def _written(series: pl.Series) -> pl.Series:
+    return series.set(series.str.strip_chars() == "", None)
 
 
 def _column(series: pl.Series, findings: Findings, nulls: Collection[str] | None, *, dates_only: bool) -> pl.Series:

@@ -16,9 +16,11 @@ from mainspring.core.frames import as_frame
 from mainspring.data.infer import Findings, infer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Container
 
     import polars as pl
+
+    from mainspring.contract import Contract
 
 Format: TypeAlias = Literal["csv", "parquet", "json lines", "arrow", "frame"]
 
@@ -62,6 +64,7 @@ class ReadReport:
 def read(
     source: Any,
     *,
+    contract: Contract | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
@@ -71,12 +74,15 @@ def read(
 
     CSV: encoding, delimiter and header are found out unless given; without a header the columns are named ``column_1``,
     ``column_2`` …. A column becomes integer, number, truth value or date only where every value is one; anything else,
-    mixed types and two date formats included, stays text exactly as written. *nulls* replaces the spellings that count
-    as missing. gzip is unpacked. What was guessed is logged, and :func:`read_with_report` returns it.
+    mixed types and two date formats included, stays text exactly as written. So does what the *contract* means as text,
+    whatever it looks like: ``1.10`` and ``1.1`` are two customers and one number. *nulls* replaces the spellings that
+    count as missing. gzip is unpacked. What was guessed is logged, and :func:`read_with_report` returns it.
 
     Raises InputError for what is no usable table, and NotFound for a missing file.
     """
-    frame, report = read_with_report(source, encoding=encoding, delimiter=delimiter, header=header, nulls=nulls)
+    frame, report = read_with_report(
+        source, contract=contract, encoding=encoding, delimiter=delimiter, header=header, nulls=nulls
+    )
     for note in report.notes:
         _log.info("%s: %s", report.source, note)
     return frame
@@ -85,12 +91,18 @@ def read(
 def read_with_report(
     source: Any,
     *,
+    contract: Contract | None = None,
+    written: Container[str] = (),
     encoding: str | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
     nulls: Collection[str] | None = None,
 ) -> tuple[pl.DataFrame, ReadReport]:
-    """As :func:`read`, with a report of how it was read."""
+    """As :func:`read`, with a report of how it was read.
+
+    The columns that are *written* keep their characters as those the *contract* means as text do, and the spellings of
+    "missing" as well.
+    """
     if not isinstance(source, str | Path) and not hasattr(source, "read"):
         frame = _as_frame(source)
         return frame, ReadReport("frame", "frame", frame.height, frame.width)
@@ -106,7 +118,13 @@ def read_with_report(
         raise InputError(f"{name} is {stranger}. Mainspring reads {READABLE}; save the table as one of these.")
     if raw.startswith((_PARQUET, _ARROW)):
         return _binary(raw, name)
-    return _text(raw, name, encoding=encoding, delimiter=delimiter, header=header, nulls=nulls)
+    if contract is None:
+        return _text(raw, name, written, encoding=encoding, delimiter=delimiter, header=header, nulls=nulls)
+    from mainspring.data.written import missing_as_null, texts_of
+
+    texts = texts_of(contract)
+    frame, report = _text(raw, name, texts, encoding=encoding, delimiter=delimiter, header=header, nulls=nulls)
+    return missing_as_null(frame, texts, nulls) if report.format == "csv" or nulls is not None else frame, report
 
 
 def _as_frame(source: Any) -> pl.DataFrame:
@@ -177,6 +195,7 @@ def _binary(raw: bytes, name: str) -> tuple[pl.DataFrame, ReadReport]:
 def _text(
     raw: bytes,
     name: str,
+    written: Container[str],
     *,
     encoding: str | None,
     delimiter: str | None,
@@ -192,7 +211,8 @@ def _text(
     if decoded.encoding not in ("utf-8", "ascii"):
         findings.notes.append(f"read as {decoded.encoding}")
     if _is_json(decoded.utf8, name) and delimiter is None and header is None:
-        frame = infer(jsonlines.parse(decoded.utf8, findings, name=name), findings, nulls=nulls, dates_only=True)
+        texts = jsonlines.parse(decoded.utf8, findings, name=name)
+        frame = infer(texts, findings, nulls=nulls, dates_only=True, written=written)
         return frame, ReadReport(
             name, "json lines", frame.height, frame.width, encoding=decoded.encoding, notes=findings.all()
         )
@@ -204,7 +224,7 @@ def _text(
         findings.notes.append(f"no line of column names: they are called column_1{last}")
     if dialect.padded:
         findings.notes.append("blanks after delimiters removed")
-    frame = infer(texts, findings, nulls=nulls)
+    frame = infer(texts, findings, nulls=nulls, written=written)
     return frame, ReadReport(
         name,
         "csv",

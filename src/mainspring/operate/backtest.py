@@ -93,7 +93,9 @@ def backtest(
     """
     from mainspring.data import read
 
-    history = History.of(read(data), contract=contract, target=target, time=time, task=task, ignore=ignore)
+    history = History.of(
+        read(data, contract=contract), contract=contract, target=target, time=time, task=task, ignore=ignore
+    )
     notes = list(history.notes)
     if windows is None and window is None and contract is not None:
         window = _declared_window(history, notes)

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.version import VERSION
+from mainspring.data.written import texts_of
 from mainspring.serve.inference import DATATYPES, outputs_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ def document(live: Deployment, settings: Settings) -> dict[str, Any]:
             "title": served.name,
             "version": str(served.version),
             "description": _description(served),
-            "x-mainspring": {"version": VERSION, "digest": served.digest, "task": served.task},
+            "x-mainspring": {
+                "version": VERSION,
+                "digest": served.digest,
+                "task": served.task,
+                "texts": sorted(texts_of(served.contract)),
+            },
         },
         "servers": [{"url": "/"}],
         "paths": paths,

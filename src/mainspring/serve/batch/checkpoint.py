@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 NAME = "_batch.json"
 LOCK = "_batch.lock"
-FORMAT = 1
+FORMAT = 2
+"""Until 2 the texts of a CSV were taken for what they looked like."""
 _PART = re.compile(r"part-\d{5,}-\d{5,}\.parquet")
 _UNFINISHED = re.compile(rf"\.(?:part-\d{{5,}}-\d{{5,}}\.parquet|{re.escape(NAME)})\..*\.tmp")
 

@@ -18,6 +18,7 @@ from mainspring.core.files import sync_folder, write_atomic
 from mainspring.core.progress import progress
 from mainspring.serve.batch import checkpoint as checkpoints
 from mainspring.serve.batch.checkpoint import Checkpoint, Input, Part
+from mainspring.serve.batch.table import ParquetTable
 from mainspring.serve.log.lock import FileLock
 
 if TYPE_CHECKING:
@@ -139,17 +140,17 @@ class _Batch:
     def work(self) -> None:
         """Score what is missing: while a piece is scored, the next is read and the one before it is written."""
         with ThreadPoolExecutor(1, "batch-read") as reader, ThreadPoolExecutor(1, "batch-write") as writer:
-            coming: Future[pl.DataFrame] | None = None
+            coming: Future[tuple[pl.DataFrame, pl.DataFrame]] | None = None
             writing: Future[None] | None = None
             missing = self._missing()
             piece = next(missing, None)
             try:
                 coming = None if piece is None else reader.submit(self._read, piece)
                 while piece is not None and coming is not None:
-                    frame = coming.result()
+                    frame, asked = coming.result()
                     after = next(missing, None)
                     coming = None if after is None else reader.submit(self._read, after)
-                    scored = self.scoring.score(frame, place=self._place(piece))
+                    scored = self.scoring.score(asked, place=self._place(piece))
                     if replaced := [name for name in scored.columns.columns if name in frame.columns]:
                         self._note(f"{self.state.inputs[piece.place].name} had {listed(replaced)} already: replaced")
                     if writing is not None:
@@ -180,6 +181,10 @@ class _Batch:
 
     def _changed(self, before: Checkpoint, inputs: tuple[Input, ...], partition_rows: int | None) -> str:
         """What is not as at the beginning, in words; empty where all is."""
+        if before.format < checkpoints.FORMAT and not all(
+            isinstance(each, ParquetTable) for each in self.source.tables
+        ):
+            return "by an earlier version of Mainspring, which rewrote texts that look like numbers"
         model = self.scoring.identity
         if not _same(before.model, model):
             return f"with {_named(before.model)}; this is {_named(model)}"
@@ -245,8 +250,11 @@ class _Batch:
         table = self.source.tables[piece.place]
         return digest_text(f"{table.digest} {piece.offset} {piece.rows}")[:16]
 
-    def _read(self, piece: Piece) -> pl.DataFrame:
-        return self.source.tables[piece.place].read(piece.offset, piece.rows)
+    def _read(self, piece: Piece) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The rows as they are given back, and as the model is asked about them."""
+        table = self.source.tables[piece.place]
+        frame = table.read(piece.offset, piece.rows)
+        return frame, table.asked(frame)
 
     def _write(self, piece: Piece, frame: pl.DataFrame, scored: Scored) -> None:
         """The part first, then the checkpoint that names it."""

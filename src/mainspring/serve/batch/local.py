@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mainspring.contract import Contract
+from mainspring.data.written import Written, texts_of
 from mainspring.features.encoder import require
 from mainspring.serve.batch.judge import Judge
 from mainspring.serve.batch.scored import Scored, answers, spread
@@ -36,6 +37,13 @@ class LocalScoring:
     def identity(self) -> dict[str, Any]:
         """The bundle by its digest: two versions with equal bytes give equal answers."""
         return {"model": self._name, "version": self._version, "digest": self._bundle.digest}
+
+    @cached_property
+    def written(self) -> Written:
+        """What neither the contract declares nor the model reads keeps its characters, besides their texts."""
+        contract, features = self._contract, frozenset(self._serving.model.features)
+        texts = texts_of(contract)
+        return Written(typed=(features | contract.columns.keys()) - texts, learned=features & texts)
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise InputError where the model needs a column that is not among *columns*."""
@@ -71,9 +79,13 @@ class LocalScoring:
 
     @cached_property
     def _judge(self) -> Judge:
-        contract = Contract.from_dict(self._bundle.json("contract.json"), source=f"the contract of {self._name}")
-        features = [contract.columns[name] for name in self._serving.model.features if name in contract.columns]
+        columns = self._contract.columns
+        features = [columns[name] for name in self._serving.model.features if name in columns]
         return Judge(features, self._serving.typical)
+
+    @cached_property
+    def _contract(self) -> Contract:
+        return Contract.from_dict(self._bundle.json("contract.json"), source=f"the contract of {self._name}")
 
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, NotFound, Refused, quote
+from mainspring.data.written import Written
 from mainspring.features.encoder import require
 from mainspring.serve.batch.caller import Unreachable
 from mainspring.serve.batch.judge import REJECTED
@@ -32,7 +33,8 @@ FIRST_PATIENCE = 10.0
 class Described:
     """What an endpoint says of itself: columns that it takes and needs, and what it answers with.
 
-    ``classes`` are the labels in order, None for numbers.
+    ``texts`` are columns whose values are texts, whatever they look like. ``classes`` are the labels in order, None for
+    numbers.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Described:
     digest: str | None
     takes: tuple[str, ...]
     needs: tuple[str, ...]
+    texts: frozenset[str]
     classes: tuple[Any, ...] | None
     most_rows: int
 
@@ -101,6 +104,14 @@ class RemoteScoring:
         """The model and its version; not the address, behind which the same may be served."""
         version = None if self._any else self.described.version
         return {"model": self.described.name, "version": version, "through": "an endpoint"}
+
+    @property
+    def written(self) -> Written:
+        """What the endpoint does not take keeps its characters, besides its texts."""
+        described = self.described
+        return Written(
+            typed=frozenset(described.takes) - described.texts, learned=frozenset(described.needs) & described.texts
+        )
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise InputError where the endpoint needs a column that is not among *columns*."""
@@ -223,6 +234,7 @@ def describe(caller: Caller) -> Described:
             digest=info.get("x-mainspring", {}).get("digest"),
             takes=tuple(schemas["Row"]["properties"]),
             needs=tuple(schemas["Row"]["required"]),
+            texts=_texts(info, schemas["Row"]["properties"]),
             classes=tuple(items["enum"]) if "enum" in items else None,
             most_rows=int(many["maxItems"]),
         )
@@ -231,6 +243,15 @@ def describe(caller: Caller) -> Described:
             f"{caller.url} does not describe a model of Mainspring at /openapi.json ({answer.said}). Expected the "
             "address that mainspring serve tells."
         ) from None
+
+
+def _texts(info: dict[str, Any], properties: dict[str, Any]) -> frozenset[str]:
+    """The columns that are texts; an endpoint that does not tell them has told at least which are nothing else."""
+    told = info.get("x-mainspring", {}).get("texts")
+    if told is not None:
+        return frozenset(told)
+    plain = {name: each for name, each in properties.items() if not {"format", "enum"} & each.keys()}
+    return frozenset(name for name, each in plain.items() if "string" in each["type"])
 
 
 def _rejected(said: dict[str, Any], places: list[int]) -> dict[int, list[str]]:

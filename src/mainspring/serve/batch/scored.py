@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mainspring.core.predictions import Predictions
+    from mainspring.data.written import Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Scoring(Protocol):
     @property
     def identity(self) -> dict[str, Any]:
         """What must be the same for two calls to give the same answers, as JSON values, and what to call it."""
+
+    @property
+    def written(self) -> Written:
+        """Which columns of a text file keep their characters: all that the model does not take as numbers and dates."""
 
     def require(self, columns: Sequence[str]) -> None:
         """Raise InputError where one that is needed is not among *columns*."""

@@ -13,6 +13,7 @@ from mainspring.serve.batch.table import open_table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mainspring.data.written import Written
     from mainspring.serve.batch.table import Table
 
 SUFFIXES = frozenset({".parquet", ".pq", ".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json", ".arrow", ".feather"})
@@ -57,22 +58,23 @@ class Source:
             yield Piece(place, number, offset, min(rows, total - offset))
 
 
-def open_source(path: str, *, besides: Path | None = None) -> Source:
+def open_source(path: str, *, besides: Path | None = None, written: Written | None = None) -> Source:
     """The source at *path*: a file, ``-`` for standard input, or a folder, whose files are found at any depth.
 
-    *besides* is where the answers go; it may not lie in the folder that is read. In a folder, what begins with a dot or
+    *besides* is where the answers go; it may not lie in the folder that is read. The columns that are *written* keep
+    their characters. In a folder, what begins with a dot or
     an underscore and what is no table by its suffix is passed over; the latter is noted. Digests are taken at once.
 
     Raises NotFound, and InputError where there is no table.
     """
     if path == PIPE:
-        return Source((open_table(PIPE, "standard input"),))
+        return Source((open_table(PIPE, "standard input", written),))
     root = Path(path)
     if not root.exists():
         beside = [each.name for each in root.parent.iterdir()] if root.parent.is_dir() else []
         raise NotFound.among("file or folder", root.name, beside)
     if not root.is_dir():
-        return Source((open_table(root, root.name),))
+        return Source((open_table(root, root.name, written),))
     if besides is not None and (besides.resolve() == root.resolve() or root.resolve() in besides.resolve().parents):
         raise InputError(f"The answers cannot go to {besides}: it lies in {root}, which is read. Name another folder.")
     files = sorted(found for found in root.rglob("*") if found.is_file() and not _hidden(found.relative_to(root)))
@@ -86,7 +88,7 @@ def open_source(path: str, *, besides: Path | None = None) -> Source:
     keyed = sorted({part for file in tables for part in file.relative_to(root).parts[:-1] if "=" in part})
     if keyed:
         notes.append(f"names of folders are not read as columns: {listed(keyed, limit=4)}")
-    return Source(tuple(open_table(file, file.relative_to(root).as_posix()) for file in tables), tuple(notes))
+    return Source(tuple(open_table(file, file.relative_to(root).as_posix(), written) for file in tables), tuple(notes))
 
 
 def _hidden(path: Path) -> bool:

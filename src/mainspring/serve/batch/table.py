@@ -11,12 +11,15 @@ from blake3 import blake3
 
 from mainspring.core.errors import InputError, Refused, listed
 from mainspring.data.read import PIPE, read_with_report
+from mainspring.data.written import Written, missing_as_null
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import polars as pl
     import pyarrow.parquet as pq
+
+    from mainspring.data.read import ReadReport
 
 _BLOCK = 1 << 22
 _BUFFER = 1 << 20
@@ -51,6 +54,9 @@ class Table(Protocol):
 
     def read(self, offset: int, rows: int) -> pl.DataFrame:
         """*rows* rows from *offset* on. Raises Refused where the file has changed since its digest was taken."""
+
+    def asked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Rows that were read as the model is asked about them."""
 
     def close(self) -> None:
         """Let go of what is held; it is opened again where it is needed again."""
@@ -126,6 +132,10 @@ class ParquetTable:
         self._place = offset + rows
         return frame.head(rows)
 
+    def asked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """As they are: the file has types and nulls of its own."""
+        return frame
+
     def close(self) -> None:
         """Close the file."""
         if "_file" in self.__dict__:
@@ -169,9 +179,13 @@ class ParquetTable:
 class WholeTable:
     """A file that can only be read whole: a text, an Arrow file, or what comes through a pipe."""
 
-    def __init__(self, source: Path | str, name: str) -> None:
-        """Take the digest of *source*: a path, or ``-``, of which every byte is then held."""
+    def __init__(self, source: Path | str, name: str, written: Written | None = None) -> None:
+        """Take the digest of *source*: a path, or ``-``, of which every byte is then held.
+
+        *written*: the columns that keep their characters, if any.
+        """
         self.name = name
+        self._written = written
         self._source: Any = source
         if str(source) == PIPE:
             import sys
@@ -206,7 +220,7 @@ class WholeTable:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was guessed in reading it."""
-        return self._read[1]
+        return self._read[1].notes
 
     def read(self, offset: int, rows: int) -> pl.DataFrame:
         """*rows* rows from *offset* on."""
@@ -214,18 +228,22 @@ class WholeTable:
             _unchanged(Path(self._source), self._stamp, self.name)
         return self._read[0].slice(offset, rows)
 
+    def asked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """With the spellings of "missing" as missing values in the texts that the model reads."""
+        return asked_of(frame, self._read[1], self._written)
+
     def close(self) -> None:
         """Let the table go."""
         self.__dict__.pop("_read", None)
 
     @cached_property
-    def _read(self) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        if self._raw is None:
-            frame, report = read_with_report(self._source)
-            _unchanged(Path(self._source), self._stamp, self.name)
-        else:
-            frame, report = read_with_report(_Piped(self._raw, self.name))
-        return frame, report.notes
+    def _read(self) -> tuple[pl.DataFrame, ReadReport]:
+        kept = self._written or frozenset[str]()
+        if self._raw is not None:
+            return read_with_report(_Piped(self._raw, self.name), written=kept)
+        found = read_with_report(self._source, written=kept)
+        _unchanged(Path(self._source), self._stamp, self.name)
+        return found
 
 
 class _Piped:
@@ -239,13 +257,19 @@ class _Piped:
         return self._raw
 
 
-def open_table(path: Path | str, name: str) -> Table:
+def asked_of(frame: pl.DataFrame, report: ReadReport, written: Written | None) -> pl.DataFrame:
+    """Rows read as *report* says, as a model is asked about them: only a CSV spells out what is missing."""
+    return missing_as_null(frame, written.learned) if written is not None and report.format == "csv" else frame
+
+
+def open_table(path: Path | str, name: str, written: Written | None = None) -> Table:
     """The table in the file at *path*, or of the pipe ``-``, under a *name* to tell.
 
+    The columns that are *written* keep their characters, where the file is a text.
     Raises InputError for a Parquet file that is damaged or has no rows; other files are read when they are needed.
     """
     if str(path) == PIPE or not _is_parquet(Path(path)):
-        return WholeTable(path, name)
+        return WholeTable(path, name, written)
     table = ParquetTable(Path(path), name)
     if table.rows == 0:
         raise InputError(f"{name} has columns ({listed(table.columns)}) but no rows.")
