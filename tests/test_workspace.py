@@ -67,6 +67,51 @@ def test_looking_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("create", [True, False])
+def test_a_part_that_has_gone_is_not_made_anew(tmp_path: Path, create: bool) -> None:
+    """A disk that is not mounted: what would be written beside it would be lost when it is mounted again."""
+    root, away = tmp_path / "w", tmp_path / "away"
+    with Workspace.open(root) as workspace:
+        digest = save(workspace.store, {"a": 1})
+        workspace.ledger.artifacts.record(digest.digest, type=digest.type, size=digest.size)
+    for part, kind, words in (
+        (
+            "store",
+            StoreError,
+            r"There is no store at .*store: a part of the workspace has gone\. Is its disk mounted\?",
+        ),
+        ("ledger.db", LedgerError, r"There is no ledger at .*ledger\.db: a part of the workspace has gone"),
+    ):
+        (root / part).rename(away)
+        with pytest.raises(kind, match=words):
+            Workspace.open(root, create=create)
+        assert not (root / part).exists()
+        away.rename(root / part)
+    (root / "store").rename(away)
+    (root / "store").mkdir()  # where a disk is to be mounted there is an empty folder
+    with pytest.raises(StoreError, match="is empty, though the ledger knows of objects in it"):
+        Workspace.open(root, create=create)
+    (root / "store").rmdir()
+    away.rename(root / "store")
+    with Workspace.open(root, create=create) as workspace:
+        assert load(workspace.store, digest.digest) == {"a": 1}
+
+
+def test_a_workspace_whose_making_was_killed_is_made_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(root: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("mainspring.workspace._mark", killed)
+        Workspace.open(tmp_path / "w")
+    with pytest.raises(StoreError, match="There is no workspace"):
+        Workspace.open(tmp_path / "w", create=False)
+    Workspace.open(tmp_path / "w").close()
+    Workspace.open(tmp_path / "w", create=False).close()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

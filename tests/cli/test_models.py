@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from mainspring.workspace import Workspace
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -100,6 +102,12 @@ def test_wrong_use_is_one_message(call_in: Call, shop: Path, arguments: list[str
 
 def test_without_models_the_way_to_one_is_said(call_in: Call, shop: Path, tmp_path: Path) -> None:
     (tmp_path / "mainspring.toml").write_bytes((shop / "mainspring.toml").read_bytes())
+    done = call_in("models", "list", where=tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "There is no workspace in" in done.err
+    assert "`mainspring run` in a project makes one." in done.err
+    assert not (tmp_path / ".mainspring").exists(), "looking makes nothing"
+    Workspace.open(tmp_path).close()
     done = call_in("models", "list", where=tmp_path)
     assert (done.code, done.out) == (0, "No model is registered yet. Make one with: mainspring run\n")
     done = call_in("models", "list", where=tmp_path / "..")

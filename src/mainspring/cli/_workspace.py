@@ -24,4 +24,4 @@ def opened(where: Path | None) -> Workspace:
         return Workspace.open(where, create=False)
     from mainspring.project import Project
 
-    return Project.find().workspace()
+    return Project.find().workspace(create=False)

@@ -86,14 +86,17 @@ class Project:
             ) from None
         return folder
 
-    def workspace(self) -> Workspace:
-        """Open the workspace that the contract names (from the project's folder), or ``.mainspring`` in that folder."""
+    def workspace(self, *, create: bool = True) -> Workspace:
+        """Open the workspace that the contract names (from the project's folder), or ``.mainspring`` in that folder.
+
+        It is made where there is none and *create* is set. See `Workspace.open`.
+        """
         from mainspring.workspace import Workspace
 
         named = self.contract.project.workspace
         if named is None:
-            return Workspace.open(self.root / STATE_FOLDER)
-        return Workspace.open(named if "://" in named else self.root / named)
+            return Workspace.open(self.root / STATE_FOLDER, create=create)
+        return Workspace.open(named if "://" in named else self.root / named, create=create)
 
     @contextmanager
     def active(self) -> Iterator[None]:
