@@ -172,7 +172,7 @@ class Endpoint:
             self.shadows.offer(asked)
         if self.log is None:
             return NOT_LOGGED
-        return self.log.append(record_of(asked, scored, latency))
+        return self.log.append(record_of(asked, scored, latency), rows=asked.count)
 
     def refused(self, problem: Problem, latency: float, request: str, chosen: Chosen | None = None) -> int:
         """Count the violations of a request that was refused, and log that it was; its rows are not kept.

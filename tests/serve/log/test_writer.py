@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import os
 import shutil
 import subprocess
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.serve.endpoint import Endpoint
 from mainspring.serve.log import open_spool, spool
 from mainspring.serve.log import writer as module
-from mainspring.serve.log.record import apart, decode, encode
+from mainspring.serve.log.record import Record, apart, decode, encode, encode_many
 from mainspring.serve.log.schema import Feature, Schema
 from mainspring.serve.log.writer import DROPPED, LogWriter
+from mainspring.serve.served import Served
+from mainspring.serve.settings import Limits
+from mainspring.serve.traffic import Deployment
+from tests.serve import shop
 from tests.serve.log.workbench import frame_of
 
 if sys.platform == "linux":
@@ -34,6 +40,16 @@ SCHEMA = Schema(version=1, features=(Feature("a", "number"),), classes=("n", "y"
 def record(number: int, size: int = 0) -> bytes:
     features = [float(number), "x" * size]
     return encode(f"id-{number}", 1_000 + number, 1, "champion", None, features, "y", [0.5, 0.5], 1, 200, None, "r")
+
+
+def many(number: int, rows: int) -> bytes:
+    """A request of so many rows."""
+    said = ["y"] * rows
+    return encode_many(f"id-{number}", 1_000, 1, "champion", rows, None, b"[]", said, None, 1, 200, None, "r")
+
+
+def records_of(path: Path) -> list[Record]:
+    return [each for item, _ in spool.read(path) if not isinstance(item, Schema) for each in item]
 
 
 def kept(folder: Path) -> list[str]:
@@ -229,6 +245,57 @@ def test_a_full_disk_is_counted_shown_and_recovered_from(tmp_path: Path, monkeyp
     assert writer.status().error is None
     writer.close()
     assert kept(writer.folder) == [f"id-{number}" for number in range(500)]
+
+
+def no_room(file: int, data: bytes) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_a_full_disk_costs_is_counted_in_rows_however_many_a_request_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = open_writer(tmp_path, queue=30_000)
+    endpoint = Endpoint(Limits(), log=writer)
+    endpoint.deploy(Deployment(1, Served(shop.bundle(), name="shop", version=1)))
+
+    def ask(rows: int) -> int:
+        """The log's ticket of a request of so many rows, 0 for a bare one."""
+        asked = endpoint.ask(json.dumps([shop.GOOD] * rows if rows else shop.GOOD).encode())
+        return endpoint.record(asked, endpoint.score(asked), 0.001)
+
+    assert (ask(0), ask(50)) == (1, 51)
+    assert writer.flush()
+    assert (writer.status().written, writer.status().pending) == (51, 0)
+    with monkeypatch.context() as system:
+        system.setattr(os, "write", no_room)
+        tickets = [ask(50) for _ in range(20)]
+        until(lambda: writer.status().error is not None)
+        full = writer.status()
+    taken = sum(ticket != DROPPED for ticket in tickets)
+    assert 0 < taken < 20
+    assert (full.written, full.pending, full.dropped) == (51, 50 * taken, 50 * (20 - taken))
+    assert writer.flush()
+    assert ask(0) == 51 + 50 * taken + 1
+    assert writer.close()
+    after = writer.status()
+    assert (after.accepted, after.written, after.synced, after.pending) == (52 + 50 * taken,) * 3 + (0,)
+    assert after.dropped == full.dropped
+    rows = [max(each.rows, 1) for path in spool.spools(writer.folder) for each in records_of(path)]
+    assert sum(rows) == after.written
+
+
+def test_what_waits_in_vain_until_the_end_is_lost_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = open_writer(tmp_path)
+    monkeypatch.setattr(os, "write", no_room)
+    writer.append(record(0))
+    writer.append(many(1, 500), rows=500)
+    writer.append_turn(turn(501, 3), 3)
+    until(lambda: writer.failed > 0)
+    assert (writer.status().pending, writer.dropped) == (504, 0)
+    assert not writer.close()
+    status = writer.status()
+    assert (status.pending, status.dropped, writer.dropped) == (0, 504, 504)
+    assert "No space left" in str(status.error)
 
 
 def test_a_folder_that_vanishes_is_made_again(tmp_path: Path) -> None:

@@ -26,22 +26,22 @@ class Block:
         self._most = spool.FRONT + size
         self._end = spool.FRONT
         self._records = 0
-        self.requests = 0
+        self.rows = 0
 
     @property
     def size(self) -> int:
         """The bytes of its records."""
         return self._end - spool.FRONT
 
-    def add(self, data: bytes, records: int, requests: int) -> bool:
-        """Take so many *records* of so many *requests*, or say that there is no room for them."""
+    def add(self, data: bytes, records: int, rows: int) -> bool:
+        """Take so many *records* of so many *rows*, or say that there is no room for them."""
         start, end = self._end, self._end + len(data)
         if end > self._most:
             return False
         self._memory[start:end] = data
         self._end = end
         self._records += records
-        self.requests += requests
+        self.rows += rows
         return True
 
     def frame(self) -> memoryview:
@@ -58,4 +58,4 @@ class Block:
 
     def clear(self) -> None:
         """Forget the records."""
-        self._end, self._records, self.requests = spool.FRONT, 0, 0
+        self._end, self._records, self.rows = spool.FRONT, 0, 0

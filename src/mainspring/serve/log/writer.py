@@ -45,11 +45,12 @@ _MOST_GATHERED = 16 * TOGETHER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStatus:
-    """How a writer is doing, in requests since it began.
+    """How a writer is doing, in rows since it began: a request has one or many, and each is a prediction.
 
     ``written`` were handed to the system, ``synced`` are on the disk, ``dropped`` were refused because the queue was
-    full or the writer closed, ``pending`` (with ``pending_bytes``) wait. ``failed`` counts writes that the system
-    refused; ``error`` is the last refusal's reason while it lasts, None when all is well.
+    full or the writer closed, or waited in vain until it had ended, ``pending`` (with ``pending_bytes``) wait.
+    ``failed`` counts writes that the system refused; ``error`` is the last refusal's reason while it lasts, None when
+    all is well.
     """
 
     accepted: int
@@ -114,27 +115,28 @@ class LogWriter:
         with self._guard:
             self._schemas[schema.version] = spool.schema_frame(schema)
 
-    def append(self, records: bytes, count: int = 1) -> int:
+    def append(self, records: bytes, count: int = 1, *, rows: int = 0) -> int:
         """Take *count* records of a request each (see `mainspring.serve.log.record`); the last ticket, or `DROPPED`.
 
-        The queue's bound decides, never the disk.
+        They are of so many *rows* together, by default of one each. The queue's bound decides, never the disk.
         """
+        rows = rows or count
         with self._guard:
             try:
                 if self._pending + len(records) > self._limit or self._closing:
                     raise MemoryError
                 is_full = self._gather()  # tickets are in the order of what is written
-                is_full = self._put(records, count, count) or is_full
+                is_full = self._put(records, count, rows) or is_full
             except (MemoryError, OSError):
-                self._dropped += count
+                self._dropped += rows
                 return DROPPED
-            self._accepted = ticket = self._accepted + count
+            self._accepted = ticket = self._accepted + rows
         if self.is_durable or is_full:
             self._wake.set()
         return ticket
 
     def append_turn(self, turn: tuple[Any, ...], count: int) -> int:
-        """Take a turn of *count* requests (see `encode_turns`); the ticket of the last of them, or `DROPPED`.
+        """Take a turn of *count* requests of a row each (see `encode_turns`); the last one's ticket, or `DROPPED`.
 
         Small turns are encoded several at once: of what each costs alone, most is that its code is in no cache.
         """
@@ -161,22 +163,22 @@ class LogWriter:
         self._turns, self._gathered = [], 0
         return is_full
 
-    def _put(self, data: bytes, records: int, requests: int) -> bool:
-        """Put so many records of so many requests into the block; whether it was full, and they are in another.
+    def _put(self, data: bytes, records: int, rows: int) -> bool:
+        """Put so many records of so many rows into the block; whether it was full, and they are in another.
 
         Raises MemoryError or OSError where the system has no memory for that, and then nothing has happened.
         """
-        is_full = not self._block.add(data, records, requests)
+        is_full = not self._block.add(data, records, rows)
         if is_full:
             self._turn_over(len(data))
-            self._block.add(data, records, requests)
+            self._block.add(data, records, rows)
         self._pending += len(data)
         return is_full
 
     def _turn_over(self, size: int) -> None:
         """Put the block aside to be written and go on with another, which has room for *size* bytes."""
         block = self._spare.pop() if self._spare and size <= SIZE else Block(max(size, SIZE))
-        if self._block.requests:
+        if self._block.rows:
             self._full.append(self._block)
         self._block = block
 
@@ -217,21 +219,23 @@ class LogWriter:
     def status(self) -> LogStatus:
         """The counters as they are now."""
         with self._guard:
+            waiting = self._accepted - self._written
+            in_vain = waiting if self._ended else 0
             return LogStatus(
                 accepted=self._accepted,
                 written=self._written,
                 synced=self._synced,
-                dropped=self._dropped,
+                dropped=self._dropped + in_vain,
                 failed=self._failed,
-                pending=self._accepted - self._written,
+                pending=waiting - in_vain,
                 pending_bytes=self._pending,
                 error=self._error,
             )
 
     @property
     def dropped(self) -> int:
-        """How many records were not taken."""
-        return self._dropped
+        """How many rows were not taken."""
+        return self.status().dropped
 
     @property
     def failed(self) -> int:
@@ -297,7 +301,7 @@ class LogWriter:
             return
         wanted = wanted or not self._full
         self._taken, self._full = self._taken + self._full, []
-        if wanted and self._block.requests:
+        if wanted and self._block.rows:
             self._turn_over(0)
             self._taken, self._full = self._taken + self._full, []
 
@@ -327,7 +331,7 @@ class LogWriter:
         del self._taken[0]
         with self._guard:
             self._pending -= block.size
-            self._written += block.requests
+            self._written += block.rows
             block.clear()
             if len(self._spare) < _SPARE and block.room == SIZE:
                 self._spare.append(block)
