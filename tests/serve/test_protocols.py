@@ -279,7 +279,7 @@ def test_tables_are_counted_before_they_are_read_and_only_known_columns_are(http
     wide.write_parquet(file)
     columns = set(wide.columns[: len(shop.GOOD) + invocations.SPARE])
     for content, form in ((file.getvalue(), kind), (wide.write_csv().encode(), "text/csv")):
-        (row,) = invocations.read(content, form, served, most=1)
+        (row,) = invocations.read(content, form, served, most=1, room=1 << 20)
         assert set(row) == columns
 
 

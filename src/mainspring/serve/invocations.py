@@ -11,6 +11,8 @@ from mainspring.serve.problem import Problem, check_count, json_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import polars as pl
+
     from mainspring.serve.endpoint import Asked
     from mainspring.serve.served import Scored, Served
 
@@ -20,10 +22,11 @@ SPARE = 20
 """So many columns that the model does not know are kept, so that one with a misspelt name can be told of."""
 
 
-def read(body: bytes, content_type: str, served: Served, *, most: int) -> list[Any]:
+def read(body: bytes, content_type: str, served: Served, *, most: int, room: int) -> list[Any]:
     """The rows in *body*, of which there may be *most*; they are counted before they are made.
 
-    Raises Problem 400 for wrong input, 413 for too many rows, 415 for another content type or another charset.
+    What is packed may unpack to *room* bytes. Raises Problem 400 for wrong input, 413 for too much of it, 415 for
+    another content type or another charset.
     """
     kind, _, parameters = content_type.partition(";")
     kind = kind.strip().lower()
@@ -33,7 +36,7 @@ def read(body: bytes, content_type: str, served: Served, *, most: int) -> list[A
     if kind == "text/csv":
         return _csv(body, served, most)
     if kind == "application/vnd.apache.parquet":
-        return _parquet(body, served, most)
+        return _parquet(body, served, most, room)
     value = json_of(body)
     if not isinstance(value, dict):
         raise Problem(400, f"Expected an object with exactly one of {', '.join(SHAPES)}.")
@@ -167,21 +170,44 @@ def _csv(body: bytes, served: Served, most: int) -> list[Any]:
     return rows
 
 
-def _parquet(body: bytes, served: Served, most: int) -> list[Any]:
+def _parquet(body: bytes, served: Served, most: int, room: int) -> list[Any]:
     import io
 
     import polars as pl
 
     from mainspring.package.serving import json_value
+    from mainspring.serve.parquet import Table, check_size
 
+    table = Table(body)
+    check_count(table.rows, most)
+    nested = [field.name for field in served.fields if field.name in table.nested]
+    if nested:
+        raise Problem(400, f"Column {nested[0]!r} holds lists or structs; expected plain values.")
+    names = _wanted(table.names, served)
+    content, typed = table.only(names, room=room), table.no_rows(names)
     try:
-        table = pl.scan_parquet(io.BytesIO(body))
-        names = _wanted(table.collect_schema().names(), served)
-        count = table.select(pl.len()).collect().item()  # of the file's end alone
-        check_count(count, most)
-        frame = table.select(names).collect()
-    except Problem:
-        raise
+        frame = pl.read_parquet(io.BytesIO(content))
+        types = {} if typed is None else pl.read_parquet_schema(io.BytesIO(typed))
+        spans = [name for name, kind in types.items() if kind == pl.Duration and frame[name].dtype == pl.Int64]
+        frame = frame.with_columns(pl.col(name).cast(types[name]) for name in spans)
+    except pl.exceptions.PanicException:
+        raise Problem(400, "The body is not a Parquet file: its pages cannot be read.") from None
     except Exception as error:  # whatever the reader says of bytes from outside
-        raise Problem(400, f"The body is not a Parquet file: {str(error).splitlines()[0][:200]}.") from None
-    return [{name: json_value(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
+        raise Problem(400, f"The body is not a Parquet file: {_first_line(error)}.") from None
+    check_size(sum(map(_bytes_of, frame.iter_columns())), room)  # a dictionary's text may be there in every row
+    try:
+        return [{name: json_value(cell) for name, cell in row.items()} for row in frame.iter_rows(named=True)]
+    except (ValueError, OverflowError, pl.exceptions.PanicException) as error:  # a date of which Python knows none
+        raise Problem(400, f"The Parquet table has a value that cannot be read: {_first_line(error)}.") from None
+
+
+def _bytes_of(column: pl.Series) -> int:
+    """What the texts of a *column* take."""
+    import polars as pl
+
+    sizes = {pl.String: column.str.len_bytes, pl.Binary: column.bin.size}.get(column.dtype.base_type())
+    return 0 if sizes is None else int(sizes().cast(pl.UInt64).sum())  # 32 bits of it could run over
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200].rstrip(".")

@@ -138,7 +138,8 @@ class Routes:
 
         def read() -> Asked:
             live = app.endpoint.live()
-            rows = invocations.read(request.body, kind, live.champion, most=app.limits.rows)
+            limits = app.limits
+            rows = invocations.read(request.body, kind, live.champion, most=limits.rows, room=limits.body)
             return app.endpoint.ask_rows(live, rows, request.identity)
 
         asked, body, kept = await app.work(request, read, invocations.render)
