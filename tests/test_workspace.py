@@ -103,9 +103,10 @@ def test_a_workspace_whose_making_was_killed_is_made_the_next_time(
     def killed(root: Path) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("mainspring.workspace._mark", killed)
+    monkeypatch.setattr("mainspring.workspace._mark", killed)
+    with pytest.raises(KeyboardInterrupt):
         Workspace.open(tmp_path / "w")
+    monkeypatch.undo()
     with pytest.raises(StoreError, match="There is no workspace"):
         Workspace.open(tmp_path / "w", create=False)
     Workspace.open(tmp_path / "w").close()

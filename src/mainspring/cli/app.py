@@ -38,6 +38,7 @@ _COMMANDS: tuple[tuple[str, str, str, Group], ...] = (
     ("serve", "mainspring.cli.serve:serve", "Answer predictions over HTTP.", _RELEASE),
     ("verify", "mainspring.cli.verify:verify", "Check that a packaged model predicts as at training.", _RELEASE),
     ("promote", "mainspring.cli.promote:promote", "Make a version the champion.", _RELEASE),
+    ("shadow", "mainspring.cli.shadow:shadow", "Let a version listen before it answers.", _RELEASE),
     ("rollout", "mainspring.cli.rollout:rollout", "Put a version live step by step.", _RELEASE),
     ("watch", "mainspring.cli.watch:watch", "Judge what a served model answered since the last time.", _RELEASE),
     ("loop", "mainspring.cli.loop:loop", "Watch a served model and act, until it is stopped.", _RELEASE),
