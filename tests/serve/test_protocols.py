@@ -80,6 +80,8 @@ def test_inference_by_columns(http: httpx.Client, shape: tuple[int, ...]) -> Non
     assert chances["data"] == pytest.approx([value for row in scores for value in row], abs=1e-6)
     only = http.post("/v2/models/shop/infer", json={**ask, "outputs": [{"name": "predict"}]}).json()
     assert [each["name"] for each in only["outputs"]] == ["predict"]
+    twice = http.post("/v2/models/shop/infer", json={**ask, "outputs": [{"name": "predict"}] * 2})
+    assert (twice.status_code, twice.json()) == (400, {"error": "Output 'predict' is asked for twice."})
 
 
 def test_raw_tensors_in_and_out(http: httpx.Client) -> None:

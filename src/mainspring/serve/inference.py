@@ -136,11 +136,13 @@ def _wanted(value: Mapping[str, Any], served: Served) -> list[tuple[str, bool]]:
         return [(name, every) for name in known]
     if not isinstance(outputs, list):
         raise Problem(400, "outputs must be a list.")
-    wanted = []
+    wanted: list[tuple[str, bool]] = []
     for each in outputs:
         name = each.get("name") if isinstance(each, dict) else None
         if name not in known:
             raise Problem(400, f"There is no output {str(name)[:80]!r}; there are: {', '.join(known)}.")
+        if any(name == before for before, _ in wanted):  # a short request may not make a long answer
+            raise Problem(400, f"Output {name!r} is asked for twice.")
         own = each.get("parameters")
         raw = own.get("binary_data", every) if isinstance(own, dict) else every
         wanted.append((str(name), raw is True))
