@@ -132,7 +132,8 @@ def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:
         many = http.post("/predict", json=[shop.GOOD, {**shop.GOOD, "mood": "odd"}]).json()
         assert many["predictions"] == ["yes", "yes"]
         assert many["flags"] == {"0": ["fallback"], "1": ["categories:mood", "fallback"]}
-        assert http.post("/invocations", json={"instances": [shop.GOOD]}).json() == {"predictions": ["yes"]}
+        said = http.post("/invocations", json={"instances": [shop.GOOD]}).json()
+        assert said == {"predictions": ["yes"], "flags": {"0": ["fallback"]}}
         assert http.post("/predict", json={**shop.GOOD, "age": 1}).status_code == 422
         with opened.ledger.together():
             opened.ledger.states.delete("fallback", "shop")
@@ -178,7 +179,7 @@ def test_columns_that_are_set_aside_are_missing_to_the_model(workspace: Path) ->
         many = http.post("/predict", json=[{**row, "mood": "odd"}]).json()
         assert many["flags"] == {"0": ["categories:mood", *told]}
         frame = http.post("/invocations", json={"instances": [row]})
-        assert frame.json() == {"predictions": [kept["prediction"]]}
+        assert frame.json() == {"predictions": [kept["prediction"]], "flags": {"0": told}}
         until(lambda: re.search(r"mainspring_rows_total\{[^}]*shadow[^}]*\} 8.0", http.get("/metrics").text))
         assert 'rule="aside"' not in http.get("/metrics").text
         with opened.ledger.together():

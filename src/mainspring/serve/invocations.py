@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mainspring.serve.problem import Problem, check_count, json_of
+from mainspring.serve.reply import by_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 SHAPES = ("dataframe_split", "dataframe_records", "instances", "inputs")
 KINDS = ("application/json", "text/csv", "application/vnd.apache.parquet")
+FORMS: dict[type, str] = {dict: "an object", list: "a list"}
+WHOLE = re.compile(r"\s*([+-]?\d+)\.0*\s*", re.ASCII)
+"""How a table writes the integers of a column with gaps, such as pandas: as the floats that hold them there."""
 SPARE = 20
 """So many columns that the model does not know are kept, so that one with a misspelt name can be told of."""
 
@@ -48,8 +53,11 @@ def read(body: bytes, content_type: str, served: Served, *, most: int, room: int
 
 
 def render(asked: Asked, scored: Scored) -> bytes:
-    """``{"predictions": [...]}``; a number that is none is null."""
-    return msgspec.json.encode({"predictions": scored.values})
+    """``{"predictions": [...]}``; a number that is none is null. ``flags`` are there where there is one to tell."""
+    answer: dict[str, Any] = {"predictions": scored.values}
+    if asked.flags is not None:
+        answer["flags"] = by_row(asked.flags)
+    return msgspec.json.encode(answer)
 
 
 def _split(value: Any, served: Served, most: int) -> list[Any]:
@@ -76,11 +84,16 @@ def _instances(value: Any, served: Served, most: int) -> list[Any]:
     if not isinstance(value, list):
         raise Problem(400, "instances must be a list.")
     check_count(len(value), most)
-    if not any(isinstance(row, list) or not isinstance(row, dict) for row in value):
+    forms = [FORMS.get(type(row), "a plain value") for row in value]
+    other = next((place for place, form in enumerate(forms) if form != forms[0]), None)
+    if other is not None:
+        raise Problem(
+            400, f"instances: row 0 is {forms[0]}, row {other} is {forms[other]}; send every row in the same form."
+        )
+    if forms[0] == FORMS[dict]:
         return value
-    needed = _needed(served)
-    rows = value if all(isinstance(row, list) for row in value) else [[row] for row in value]
-    return _named(needed, rows, "instances", served)
+    rows = value if forms[0] == FORMS[list] else [[row] for row in value]
+    return _named(_needed(served), rows, "instances", served)
 
 
 def _inputs(value: Any, served: Served, most: int) -> list[Any]:
@@ -156,6 +169,7 @@ def _csv(body: bytes, served: Served, most: int) -> list[Any]:
             raise Problem(400, "The CSV needs a line with the names of its columns, each once.")
         wanted = set(_wanted(header, served))
         kept = [(place, name) for place, name in enumerate(header) if name in wanted]
+        integers = [field.name for field in served.fields if field.kind == "integer" and field.name in wanted]
         rows: list[Any] = []
         for place, cells in enumerate(lines):
             if not cells and len(header) > 1:
@@ -164,7 +178,11 @@ def _csv(body: bytes, served: Served, most: int) -> list[Any]:
                 raise Problem(400, f"The CSV's row {place} has {len(cells)} values; its header has {len(header)}.")
             if len(rows) == most:
                 check_count(most + 1 + sum(1 for more in lines if more), most)
-            rows.append({name: cells[at] if cells[at] != "" else None for at, name in kept})
+            row = {name: cells[at] if cells[at] != "" else None for at, name in kept}
+            for name in integers:
+                if found := WHOLE.fullmatch(row[name] or ""):
+                    row[name] = found[1]
+            rows.append(row)
     except csv.Error as error:
         raise Problem(400, f"The CSV cannot be read: {error}.") from None
     return rows

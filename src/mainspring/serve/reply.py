@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mainspring.serve.problem import Problem
 
 PREDICT = "/predict"
@@ -41,6 +43,11 @@ def status_line(status: int) -> bytes:
     except ValueError:
         phrase = ""
     return f"HTTP/1.1 {status} {phrase}\r\n".encode()
+
+
+def by_row(flags: Sequence[str | None]) -> dict[str, list[str]]:
+    """The *flags* of several rows as an answer tells them: by the numbers of those rows that have any."""
+    return {str(row): flag.split(",") for row, flag in enumerate(flags) if flag is not None}
 
 
 def refusal(problem: Problem, route: str) -> Refusal:

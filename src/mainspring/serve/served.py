@@ -13,6 +13,7 @@ import msgspec
 from mainspring.core.errors import MainspringError, StoreError, quote
 from mainspring.serve.compiled import Compiled
 from mainspring.serve.field import Field
+from mainspring.serve.reply import by_row
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -214,7 +215,7 @@ class Served:
             names = [str(label) if isinstance(label, str) else _json(label) for label in self.classes or ()]
             body["probabilities"] = dict(zip(names, columns, strict=True))
         if flags is not None:
-            body["flags"] = {str(row): flag.split(",") for row, flag in enumerate(flags) if flag is not None}
+            body["flags"] = by_row(flags)
         return msgspec.json.encode(body)
 
     def aside(self, columns: Collection[str]) -> Aside | None:
