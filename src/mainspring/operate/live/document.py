@@ -108,6 +108,17 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ahead:
+    """The watch was taken back from a time to come: up to ``until`` windows may have been judged ahead of their time.
+
+    ``seen``: rows of segments with higher ids came after that.
+    """
+
+    until: datetime
+    seen: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What the watch over one model knows after the last window.
 
@@ -117,7 +128,8 @@ class Memory:
     the loss stream of version ``streaming``. ``asked``: how often something was asked for; ``asking``: the last ones.
     ``answers``: how version ``answering`` answers (a reference of its first window), for a version whose bundle tells
     that of its like only. ``broken``: when each column was broken, however long ago. ``tidied``: the counts of windows
-    that began before then are not kept any more. ``revision`` is that of the document, 0 where there is none yet.
+    that began before then are not kept any more. ``ahead``: None where no clock was ahead, or that is over.
+    ``revision`` is that of the document, 0 where there is none yet.
     """
 
     seen: int = 0
@@ -138,6 +150,7 @@ class Memory:
     asking: tuple[Asking, ...] = ()
     broken: dict[str, tuple[Span, ...]] = field(default_factory=dict)
     tidied: datetime | None = None
+    ahead: Ahead | None = None
     format: int = FORMAT
     revision: int = 0
 
@@ -199,6 +212,11 @@ def judged(states: States, model: str, window: LiveWindow) -> Judged | None:
 def keep(states: States, model: str, found: Judged) -> None:
     """Write down what was found in a window. Raises Refused where somebody else did since it was read."""
     states.put(WINDOW, f"{model}/{found.window.key}", _value(found), expected=found.revision)
+
+
+def forget(states: States, model: str, found: Judged) -> None:
+    """Forget what was found in a window. Raises Refused where somebody else judged it since it was read."""
+    states.delete(WINDOW, f"{model}/{found.window.key}", expected=found.revision)
 
 
 def between(states: States, model: str, first: datetime, last: datetime) -> Iterator[Judged]:

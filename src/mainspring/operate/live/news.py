@@ -57,6 +57,8 @@ def touched(workspace: Workspace, memory: Memory, news: Sequence[Segment], model
     starts = [start for start, _ in spans]
     first = min(ends) - timedelta(seconds=memory.longest)
     for judged in document.between(workspace.ledger.states, model, first, max(ends)):
+        if memory.next is not None and judged.end > memory.next:
+            continue  # it was judged ahead of its time, and is come to when that is there
         # of spans that do not overlap only the last one that begins in time can reach into the window
         place = bisect_left(starts, judged.end) - 1
         rows = place >= 0 and spans[place][1] >= judged.start

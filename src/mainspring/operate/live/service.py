@@ -20,7 +20,7 @@ from mainspring.core.errors import NotFound, StoreError
 from mainspring.monitor.service_point import KEPT, ServicePoint, seasons
 from mainspring.operate.fold import BUDGET
 from mainspring.operate.live import document
-from mainspring.operate.live.windows import SILENT, by_time, floor
+from mainspring.operate.live.windows import SILENT, LiveWindow, by_time, floor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from mainspring.monitor.service import ServiceCounts
     from mainspring.monitor.signals import Signal
     from mainspring.operate.live.document import Service
-    from mainspring.operate.live.windows import LiveWindow
     from mainspring.workspace import Workspace
 
 SPAN = timedelta(minutes=5)
@@ -101,6 +100,22 @@ class ServiceWatch:
             after = document.serve(self._ledger.states, self._model, replace(after, cases=desk.open))
         said = [f"{window.words}  {'; '.join(one.text for one in alarms)}" for _, window, alarms in found if alarms]
         return after, opened, said
+
+    def taken_back(self, service: Service, begin: datetime) -> Service:
+        """What is known up to *begin*: of later windows nothing, of those before as much as the log still tells.
+
+        Windows that were left out on the way to a time ahead have displaced what was usual, so that is read anew.
+        """
+        earliest = begin - KEPT * self._span
+        segments = self._ledger.segments.search(model=self._model, kind="predictions", since=earliest, until=begin)
+        start = max(min((floor(one.start, self._span) for one in segments), default=begin), earliest)
+        windows = [
+            LiveWindow(start + place * self._span, start + (place + 1) * self._span)
+            for place in range((begin - start) // self._span)
+        ]
+        points = [ServicePoint.of(counts, one.seconds) for one, counts in self._counts(windows) if counts is not None]
+        told = {name: end for name, end in service.told.items() if end <= begin}
+        return replace(service, next=begin, silent=0, points=tuple(points), told=told)
 
     def _judged(self, service: Service, window: LiveWindow, counts: ServiceCounts) -> tuple[Service, list[Signal]]:
         """What is known after *window*, and what is unusual in it."""

@@ -11,7 +11,7 @@ then is told only then; nothing is told twice. How the endpoint serves is judged
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +121,7 @@ class _Watcher:
 
     def run(self) -> Watched:
         found = Found()
+        self._kept(self._in_time(found), document.remembered(self._states, self._model))
         now = self._workspace.clock.now() - self._grace
         self._serve(now, found)
         memory = document.remembered(self._states, self._model)
@@ -137,10 +138,13 @@ class _Watcher:
                 following = next(due, None)
             except Exception as error:  # of a later window: this one is judged all the same
                 failed = error
-            memory = self._new(memory, first, following, found)
-            if len(found.judged) == before:
-                break  # somebody else judges this log, too
-            self._tell(found.judged[-1], memory)
+            if memory.ahead is not None and document.judged(self._states, self._model, first) is not None:
+                memory = self._kept(partial(self._met, window=first, found=found), memory)
+            else:
+                memory = self._new(memory, first, following, found)
+                if len(found.judged) == before:
+                    break  # somebody else judges this log, too
+                self._tell(found.judged[-1], memory)
             if failed is not None:
                 raise failed
             first = following
@@ -151,6 +155,34 @@ class _Watcher:
         if begun != memory.index:
             progress("watch", 1, 1, f"{len(found.judged):,} windows judged")
         return self._watched(memory, found)
+
+    def _in_time(self, found: Found) -> Callable[[Memory], Memory]:
+        """What takes a position back that a clock which was ahead has left in the future."""
+        from mainspring.operate.live import ahead
+
+        def work(memory: Memory) -> Memory:
+            memory, opened, said = ahead.mended(self._project.contract, self._workspace, self._service, memory)
+            found.opened += opened
+            if said:
+                found.service.append(said)
+                self._told(said)
+            return memory
+
+        return work
+
+    def _met(self, memory: Memory, window: LiveWindow, found: Found) -> Memory:
+        """Go on behind a window that was judged ahead of its time, once what came to it since is judged as well."""
+        from mainspring.operate.live import ahead
+
+        if memory.next is not None and memory.next > window.start:
+            return memory  # somebody else has been here meanwhile
+        touched = ahead.come(self._workspace, self._model, memory, window)
+        if touched is not None:
+            try:
+                memory = self._judging().again(memory, touched=touched, found=found)
+            except (StoreError, NotFound) as error:
+                self._unread(window.words, str(error), found)
+        return document.remember(self._states, self._model, replace(memory, next=window.end, silent=0))
 
     def _serve(self, now: datetime, found: Found) -> None:
         """Look at how the endpoint served since the last time."""
