@@ -77,6 +77,18 @@ def test_why_it_failed_is_told_once(tmp_path: Path, begun: list[bool]) -> None:
     assert len(begun) == 1
 
 
+def test_why_a_process_died_is_told_by_its_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen
+
+    def popen(command: list[str], **given: Any) -> Any:
+        code = "import sys; sys.stderr.write('x' * 9999); sys.stderr.flush(); raise OverflowError('out of range')"
+        return real([command[0], "-c", code], **given)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    why = compaction.run(tmp_path, MODEL)
+    assert why == "the compaction ended with exit code 1: OverflowError: out of range"
+
+
 def test_it_is_given_up_when_the_endpoint_ends(tmp_path: Path) -> None:
     stop = Event()
     stop.set()

@@ -10,10 +10,11 @@ import gc
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from mainspring.core.errors import MainspringError
 from mainspring.serve.log import spool
@@ -33,6 +34,8 @@ LATER = 8.0
 """Rows are in the log `mainspring.serve.log.writer.AGE` + `LOOK` + `LATER` seconds after they were answered, and what
 two of these processes take: windows are judged when that is over (`mainspring.operate.live.windows.GRACE`)."""
 PATIENCE = 300.0
+LAST_WORDS = 2000
+"""Of what a process that failed has said so many bytes are looked at."""
 
 
 def follow(root: Path, model: str, stop: Event, told: Callable[[str | None], None]) -> None:
@@ -60,20 +63,33 @@ def run(root: Path, model: str, stop: Event | None = None, *, eager: bool = Fals
     *eager*: nearly as if it were a request.
     """
     command = [sys.executable, "-m", "mainspring.serve.compaction", str(root), model]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    _give_way(process.pid, 5 if eager else 19)
-    until = time.monotonic() + PATIENCE
-    while process.poll() is None:
-        if time.monotonic() > until or (stop is not None and stop.is_set()):
-            process.kill()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(0.1)
-    said = b"" if process.stdout is None else process.stdout.read()
-    if process.stdout is not None:
-        process.stdout.close()
-    if process.returncode == 0 or (stop is not None and stop.is_set()):
-        return None
-    return said.decode("utf-8", "replace").strip() or f"the compaction ended with exit code {process.returncode}"
+    with tempfile.TemporaryFile() as errors:  # a pipe that nobody empties would hold it up
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors)
+        _give_way(process.pid, 5 if eager else 19)
+        until = time.monotonic() + PATIENCE
+        while process.poll() is None:
+            if time.monotonic() > until or (stop is not None and stop.is_set()):
+                process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(0.1)
+        said = b"" if process.stdout is None else process.stdout.read()
+        if process.stdout is not None:
+            process.stdout.close()
+        if process.returncode == 0 or (stop is not None and stop.is_set()):
+            return None
+        return said.decode("utf-8", "replace").strip() or _died(process.returncode, _last_line(errors))
+
+
+def _died(code: int, last: str) -> str:
+    how = f"ended with exit code {code}" if code >= 0 else f"was ended by signal {-code}"
+    return f"the compaction {how}: {last}" if last else f"the compaction {how}"
+
+
+def _last_line(errors: IO[bytes]) -> str:
+    """What a process said last: of a traceback the error."""
+    errors.seek(max(errors.seek(0, os.SEEK_END) - LAST_WORDS, 0))
+    lines = errors.read().decode("utf-8", "replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
 def _give_way(process: int, nice: int) -> None:
