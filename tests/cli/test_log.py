@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import polars as pl
 import pytest
 
 from mainspring.serve.log import compact as work
+from mainspring.serve.log import merge
 from mainspring.serve.log.read import PredictionLog
 from mainspring.serve.log.writer import LogWriter
 from mainspring.workspace import Workspace
@@ -133,6 +135,18 @@ def test_into_a_file(call_in: Call, place: Path, suffix: str) -> None:
         (["-w", "agee > 3"], "No column of the log named 'agee'. Did you mean age"),
         (["-w", "x.age > 3"], "No column of the log named 'x'"),
         (["-w", "time > '2026-01-01'"], "For times there are --since and --until"),
+        (["-w", "age = 'abc'"], "got \"age = 'abc'\": cannot compare string with numeric"),
+        (["-w", "entity = 3"], "got 'entity = 3': cannot compare string with numeric"),
+        (["-w", "1"], "got '1': filter predicate must be of type `Boolean`"),
+        (["-w", "CAST(town AS INT) = 3"], "cannot be answered for every prediction: .* Change --where"),
+        (["-w", "CAST(town AS INT) = 3", "-o", "log.csv"], "cannot be answered for every prediction"),
+        (["--limit", "-3"], 'Invalid value "-3" for --limit. Must be >= 1'),
+        (["--limit", "99999999999999999999"], "Must be <= 2147483647"),
+        (["--since", "999999d"], r"--since is 36500d \(100 years\) at most; got '999999d'"),
+        (["--until", "9" * 30 + "w"], "--until is a span of time shorter than two million years"),
+        (["--since", "0001-01-01T00:00:00+05:00"], "Expected a time from the year 1 to 9999 in UTC, got '0001"),
+        (["-o", "/proc/nowhere/log.csv"], "Expected a file that can be written, got '/proc/nowhere/log.csv': "),
+        (["-o", "."], "Tables can be written as .parquet"),
         (["--columns", "ages"], "No column of the log named 'ages'"),
         (["--since", "yesterday"], "Expected a date such as 2026-01-31"),
         (["-o", "log.xlsx"], "Tables can be written as .parquet"),
@@ -144,6 +158,65 @@ def test_a_question_that_makes_no_sense(call_in: Call, place: Path, arguments: l
     done = call_in("log", "query", *arguments, where=place)
     assert (done.code, done.out) == (2, "")
     assert re.search(message, done.err), done.err
+    assert not (place / "log.csv").exists()
+
+
+def test_what_is_named_twice_is_shown_once_and_time_may_end_with_the_calendar(call_in: Call, place: Path) -> None:
+    asked(call_in, place, "log", "compact")
+    rows = asked(call_in, place, "log", "query", "--columns", "id", "id", "--until", "9999-12-31")["rows"]
+    assert rows == [{"id": each} for each in reversed(ids()[20:])]
+
+
+def test_a_folder_in_the_place_of_the_file_is_named(call_in: Call, place: Path) -> None:
+    (place / "log.csv").mkdir()
+    done = call_in("log", "query", "-o", "log.csv", where=place)
+    assert done.code == 2
+    assert "got 'log.csv': Is a directory" in done.err
+
+
+def test_what_an_endpoint_still_writes_is_told_of(call_in: Call, place: Path) -> None:
+    asked(call_in, place, "log", "compact")
+    with LogWriter(place / ".mainspring" / work.FOLDER, model=MODEL, source="alive", interval=0.01) as writer:
+        writer.declare(SCHEMA)
+        writer.append(prediction(99, NOON))
+        until = time.monotonic() + 10
+        while not list(place.rglob("*.open")) and time.monotonic() < until:
+            time.sleep(0.01)
+        done = call_in("log", "query", "-w", "age > 900", where=place)
+    assert done.out == "No prediction matches.\n"
+    assert re.match(r"\d+ bytes are not in the log yet; bring them in: mainspring log compact\n", done.err)
+
+
+EVIL = "evil\x1b]0;PWNED\x07\x1b[31mred\nline2\x9b1m[bold]b[/bold] :bomb: \u202e"
+
+
+@pytest.fixture
+def haunted(place: Path) -> Path:
+    """The same place, where a client has sent what a terminal would obey."""
+    with (
+        Workspace.open(place / ".mainspring") as workspace,
+        LogWriter(work.spool_root(workspace), model=MODEL, source="v", interval=0.01) as writer,
+    ):
+        writer.declare(SCHEMA)
+        writer.append(prediction(1, NOON + timedelta(days=1), entity=EVIL, features=[30, 1.5, EVIL]))
+    return place
+
+
+def test_what_a_client_sent_cannot_speak_to_the_terminal(call_in: Call, haunted: Path, tmp_path: Path) -> None:
+    asked(call_in, haunted, "log", "compact")
+    question = ["log", "query", "--limit", "1", "--columns", "entity", "x.town"]
+    done = call_in(*question, where=haunted)
+    head, line = done.out.splitlines()
+    assert head.split() == ["entity", "x.town"]
+    shown = r"evil\x1b]0;PWNED\x07\x1b[31mred\nline2\x9b1m[bold]b[/bold] :bomb: \u202e"
+    assert line == f"{shown}  {shown}"
+    plain = call_in(*question, "--json", where=haunted).out
+    assert json.loads(plain)["rows"] == [{"entity": EVIL, "x.town": EVIL}]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", plain)
+    for suffix, read in ((".csv", pl.read_csv), (".jsonl", pl.read_ndjson)):
+        file = tmp_path / f"log{suffix}"
+        assert asked(call_in, haunted, *question, "-o", str(file))["rows"] == 1
+        assert read(file).row(0) == (EVIL, EVIL), "a file keeps the data"
 
 
 def test_how_long_the_log_is_kept(call_in: Call, place: Path) -> None:
@@ -154,7 +227,22 @@ def test_how_long_the_log_is_kept(call_in: Call, place: Path) -> None:
     assert asked(call_in, place, "log", "compact", "--keep", "forever")["models"][0]["kept"] is None
     done = call_in("log", "compact", "--keep", "long", where=place)
     assert done.code == 2
-    assert "or forever, got 'long'" in done.err
+    assert "or forever; got 'long'" in done.err
+
+
+@pytest.mark.parametrize("span", ["9999999d", "800000d", "730000d", "9" * 400 + "w"])
+def test_a_span_that_reaches_before_the_calendar_is_not_kept(call_in: Call, place: Path, span: str) -> None:
+    done = call_in("log", "compact", "--keep", span, where=place)
+    assert (done.code, done.out) == (2, "")
+    assert re.search("--keep is .* or forever; got '", done.err), done.err
+    assert asked(call_in, place, "log", "compact")["models"][0]["kept"] is None
+
+
+def test_such_a_span_that_was_saved_before_means_forever(call_in: Call, place: Path) -> None:
+    with Workspace.open(place / ".mainspring") as workspace:
+        workspace.ledger.states.put(merge.KEEP, MODEL, {"seconds": 9999999 * 86_400.0})
+    (told,) = asked(call_in, place, "log", "compact")["models"]
+    assert (told["rows"], told["expired"], told["kept"]) == (40, 0, None)
 
 
 def test_labels_by_id_and_how_they_stand(call_in: Call, place: Path) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 from mainspring.cli._moment import moment
-from mainspring.core.duration import parse_duration
+from mainspring.cli._span import span as given_span
 from mainspring.core.errors import InputError, NotFound, listed
 
 if TYPE_CHECKING:
     from mainspring.contract import Contract
     from mainspring.workspace import Workspace
+
+_LAST = datetime.max.replace(tzinfo=UTC)
+_SPAN = re.compile(r"[\d.\s]+[wdhms][\d.\swdhms]*", re.ASCII)
 
 
 def contract_here() -> Contract | None:
@@ -52,7 +56,7 @@ def beginning(text: str, now: datetime) -> datetime:
     >>> beginning("2026-01-31", datetime.now(UTC)).isoformat()
     '2026-01-31T00:00:00+00:00'
     """
-    span = _span(text)
+    span = _span("--since", text)
     if span is not None:
         return now - span
     found = moment(text)
@@ -65,18 +69,16 @@ def ending(text: str, now: datetime) -> datetime:
     >>> ending("2026-01-31", datetime.now(UTC)).isoformat()
     '2026-02-01T00:00:00+00:00'
     """
-    span = _span(text)
+    span = _span("--until", text)
     if span is not None:
         return now - span
     found = moment(text)
-    return found + timedelta(microseconds=1) if _is_date(text) else found
+    return found + timedelta(microseconds=1) if _is_date(text) and found < _LAST else found
 
 
-def _span(text: str) -> timedelta | None:
-    try:
-        return parse_duration(text)
-    except ValueError:
-        return None
+def _span(flag: str, text: str) -> timedelta | None:
+    """The span that *text* is, None where it is no span but may be a moment. Raises InputError for one too long."""
+    return given_span(flag, text) if _SPAN.fullmatch(text) else None
 
 
 def _is_date(text: str) -> bool:

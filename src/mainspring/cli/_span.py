@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import timedelta
 
-if TYPE_CHECKING:
-    from datetime import timedelta
+LONGEST = timedelta(days=36_500)
+"""What is longer reaches before the years that a calendar has, or past them."""
 
 
-def span(flag: str, text: str | None) -> timedelta | None:
-    """The span that was given as *flag*, None where none was. Raises InputError that says what is expected."""
+def span(flag: str, text: str | None, *, other: str = "") -> timedelta | None:
+    """The span that was given as *flag*, None where none was. Raises InputError that says what is expected.
+
+    *other*: what may stand there instead, such as ``forever``.
+    """
     from mainspring.core.duration import parse_duration
     from mainspring.core.errors import InputError, quote
 
     if text is None:
         return None
+    instead = f", or {other}" if other else ""
     try:
-        return parse_duration(text)
+        found = parse_duration(text)
     except ValueError as error:
-        raise InputError(f"{flag} is {error}; got {quote(text)}.") from None
+        raise InputError(f"{flag} is {error}{instead}; got {quote(text)}.") from None
+    if found > LONGEST:
+        raise InputError(f"{flag} is {LONGEST.days}d (100 years) at most{instead}; got {quote(text)}.")
+    return found

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 from cyclopts import App, Parameter
 
 from mainspring.cli._logged import beginning, ending, logged_model
+from mainspring.cli._table import COUNT
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ Model: TypeAlias = Annotated[str | None, Parameter(help="The model; default: the
 _SHOWN = ("time", "id", "version", "role", "entity", "prediction")
 _BEHIND = ("status", "flags")
 _FEATURES_SHOWN = 5
+_FOREVER = ("forever", "all")
 
 
 @app.command
@@ -41,7 +43,10 @@ def query(
     columns: Annotated[
         list[str] | None, Parameter(negative=(), consume_multiple=True, help="Only these, such as id x.age.")
     ] = None,
-    limit: Annotated[int | None, Parameter(help="At most so many, the newest; default: 20, in a file all.")] = None,
+    limit: Annotated[
+        int | None,
+        Parameter(validator=COUNT, help="At most so many, the newest; default: 20, in a file all."),
+    ] = None,
     output: Annotated[
         Path | None, Parameter(name=["--output", "-o"], help="A file for all of them: .parquet, .csv or .jsonl.")
     ] = None,
@@ -64,7 +69,8 @@ def query(
         now = place.clock.now()
         rows = log.scan(beginning(since, now) if since else None, ending(until, now) if until else None)
         rows = questions.where(rows, where or [])
-        for column in columns or []:
+        columns = list(dict.fromkeys(columns or ()))  # each once, as a table has them
+        for column in columns:
             if column not in log.shape.columns:
                 raise NotFound.among("column of the log", column, list(log.shape.columns))
         if unread := waiting(place, name):
@@ -99,15 +105,17 @@ def compact(
     from dataclasses import asdict
 
     from mainspring.cli._output import emit_json, out
+    from mainspring.cli._span import span
     from mainspring.serve.log import compact as work
     from mainspring.serve.log import merge
 
+    wanted = None if keep is None or keep.casefold() in _FOREVER else span("--keep", keep, other="forever")
     with opened(workspace) as place:
         names = work.models(place) if model is None else (logged_model(place, model),)
         done = {}
         for name in names:
             if keep is not None:
-                merge.keep(place, name, _keep(keep))
+                merge.keep(place, name, wanted)
             work.finish_spools(place, name)
             done[name] = work.compact(place, name, everything=True)
         kept = {name: merge.kept(place, name) for name in names}
@@ -125,25 +133,13 @@ def compact(
         out().print(f"{name}: {', '.join(said)}.", markup=False)
 
 
-def _keep(text: str) -> timedelta | None:
-    from mainspring.core.duration import parse_duration
-    from mainspring.core.errors import InputError, quote
-
-    if text.casefold() in ("forever", "all"):
-        return None
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"Expected {error}, or forever, got {quote(text)}.") from None
-
-
 def _told(span: timedelta | None) -> str | None:
     from mainspring.core.duration import format_duration
 
     return None if span is None else format_duration(span)
 
 
-def _print(found: pl.DataFrame, columns: list[str] | None) -> None:
+def _print(found: pl.DataFrame, columns: list[str]) -> None:
     from mainspring.cli._output import err, out
     from mainspring.cli._table import add_plain, print_table, table
 
@@ -156,7 +152,7 @@ def _print(found: pl.DataFrame, columns: list[str] | None) -> None:
     for row in found.select(shown).iter_rows():
         add_plain(rows, *map(_cell, row))
     print_table(rows)
-    if columns is None and len(features) > _FEATURES_SHOWN:
+    if not columns and len(features) > _FEATURES_SHOWN:
         err().print(f"{len(features) - _FEATURES_SHOWN} more columns: --json, -o FILE or --columns", style="dim")
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mainspring.core.errors import MainspringError, Refused
+from mainspring.core.errors import InputError, MainspringError, Refused
 from mainspring.serve.log import columns, merge, segment, shape
 from mainspring.serve.log import compact as module
 from mainspring.serve.log import spool as spools
@@ -477,3 +477,11 @@ def test_a_large_log_is_cut_into_segments_of_a_bounded_size(
     assert max(each.rows for each in found) == 100
     assert sorted(logged(workspace)["request"]) == sorted(f"r-{number}" for number in range(600))
     assert os.listdir(workspace.root / "spool" / MODEL) == ["compact.lock"]  # noqa: PTH208
+
+
+def test_a_log_is_kept_for_a_hundred_years_at_most_or_for_ever(workspace: Workspace) -> None:
+    merge.keep(workspace, MODEL, merge.LONGEST)
+    with pytest.raises(InputError, match=r"for 36500d \(100 years\) at most, or forever; got 36501d"):
+        merge.keep(workspace, MODEL, merge.LONGEST + timedelta(days=1))
+    assert merge.kept(workspace, MODEL) == merge.LONGEST
+    assert compact(workspace, MODEL).expired == 0

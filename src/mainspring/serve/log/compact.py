@@ -83,12 +83,12 @@ def models(workspace: Workspace) -> tuple[str, ...]:
 
 
 def waiting(workspace: Workspace, model: str) -> int:
-    """The bytes in the spools of *model* that no segment holds yet."""
+    """The bytes in the spools of *model* that no segment holds yet, also in those that are being written."""
     folder = spool_root(workspace) / spool.escape(model)
     size = 0
-    for path in folder.glob(f"*/*{spool.SUFFIX}"):
+    for path in folder.glob("*/*"):
         try:
-            size += path.stat().st_size
+            size += path.stat().st_size if path.suffix in (spool.SUFFIX, spool.OPEN) else 0
         except FileNotFoundError:
             continue
     return size

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from mainspring.core.errors import InputError
 from mainspring.serve.log import columns, segment
 
 if TYPE_CHECKING:
@@ -24,13 +25,20 @@ RECENT = timedelta(hours=6)
 """Only so far back is looked for small segments, unless everything is asked for."""
 GRACE = timedelta(hours=1)
 """So long the bytes of a segment that was replaced or has expired stay for whoever is reading them."""
+LONGEST = timedelta(days=36_500)
+"""No log is kept for longer, but for ever: further back reaches past the first year of the calendar."""
 
 KEEP = "log-keep"
 GARBAGE = "log-garbage"
 
 
 def keep(workspace: Workspace, model: str, span: timedelta | None) -> None:
-    """Keep the log and the labels of *model* for this *span* of time from now on; None: for ever."""
+    """Keep the log and the labels of *model* for this *span* of time from now on; None: for ever.
+
+    Raises InputError for one longer than `LONGEST`.
+    """
+    if span is not None and span > LONGEST:
+        raise InputError(f"A log is kept for {LONGEST.days}d (100 years) at most, or forever; got {span.days}d.")
     if span is None:
         workspace.ledger.states.delete(KEEP, model)
     else:
@@ -40,7 +48,9 @@ def keep(workspace: Workspace, model: str, span: timedelta | None) -> None:
 def kept(workspace: Workspace, model: str) -> timedelta | None:
     """How long the log of *model* is kept; None: for ever."""
     state = workspace.ledger.states.get(KEEP, model)
-    return None if state is None else timedelta(seconds=state.value["seconds"])
+    if state is None or state.value["seconds"] > LONGEST.total_seconds():  # saved before there was a longest
+        return None
+    return timedelta(seconds=state.value["seconds"])
 
 
 def small_ones(workspace: Workspace, model: str, *, everything: bool = False) -> int:
