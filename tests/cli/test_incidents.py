@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -129,9 +130,38 @@ def test_who_was_told_and_who_could_not_be(call_in: Call, own_shop: Path, monkey
 
 def test_muting_until_a_moment(call_in: Call, own_shop: Path) -> None:
     number = str(opened(own_shop))
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=3)
+    until = (datetime.now(UTC) + timedelta(days=3)).replace(hour=12, minute=0, second=0, microsecond=0)
     done = call_in("incidents", "mute", number, "--until", until.isoformat(), "--json", where=own_shop)
     assert datetime.fromisoformat(json.loads(done.out)["muted_until"]) == until
+    there = until.astimezone(timezone(timedelta(hours=5)))
+    done = call_in("incidents", "mute", number, "--until", there.isoformat(), where=own_shop)
+    assert done.out == f"Incident {number}: muted until {until:%Y-%m-%d} 12:00 UTC.\n"
+
+
+def test_what_somebody_wrote_cannot_speak_to_the_terminal(call_in: Call, own_shop: Path) -> None:
+    evil, shown = "evil\x1b]0;PWNED\x07 [bold]x[/bold]\n2026-01-01 closed", r"\x1b]0;PWNED\x07 [bold]x[/bold]"
+    suspects = [Suspect(name=evil, score=0.5, text=evil)]
+    number = str(opened(own_shop, summary=evil, owner=evil, suspects=suspects))
+    assert call_in("incidents", "note", number, evil, where=own_shop).code == 0
+    for command in (["show", number], ["list"], ["postmortem", number], ["show", number, "--json"]):
+        said = call_in("incidents", *command, where=own_shop).out
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", said), command
+        assert not re.search("^2026-01-01 closed", said, re.MULTILINE), command
+        if "--json" not in command:
+            assert shown in re.sub(r"\\(?=[\[\]])", "", said), command  # Markdown escapes brackets
+    call_in("incidents", "postmortem", number, "-o", "pm.md", where=own_shop)
+    written = (own_shop / "pm.md").read_text()
+    assert r"\x1b" in written
+    assert "\x1b" not in written
+
+
+def test_a_kind_or_a_model_without_an_incident_is_no_mistake(call_in: Call, own_shop: Path) -> None:
+    for only in (["--kind", "drift"], ["--model", "shop"], []):
+        done = call_in("incidents", "list", *only, where=own_shop)
+        assert (done.code, done.out) == (0, "No incident.\n")
+    opened(own_shop, model="gone", kind="other")
+    assert "gone" in call_in("incidents", "list", "--model", "gone", "--kind", "other", where=own_shop).out
+    assert call_in("incidents", "list", "--model", "gone", "--kind", "drift", where=own_shop).code == 0
 
 
 @pytest.mark.parametrize(
@@ -141,6 +171,20 @@ def test_muting_until_a_moment(call_in: Call, own_shop: Path) -> None:
         (["mute", "1"], "Say for how long: --for 8h"),
         (["mute", "1", "--for", "8h", "--off"], "Say for how long"),
         (["mute", "1", "--for", "soon"], "--for is a span of time such as 90s"),
+        (["mute", "1", "--for", "999999999d"], "--for is 36500d (100 years) at most; got '999999999d'"),
+        (["act", "1", "pause", "--for", "999999999d"], "--for is 36500d (100 years) at most"),
+        (["mute", "1", "--until", "0001-01-01T00:00+05:00"], "Expected a time from the year 1 to 9999 in UTC"),
+        (
+            ["ack", "99999999999999999999"],
+            "No incident 99999999999999999999. See which there are: mainspring incidents",
+        ),
+        (["show", "99999999999999999999"], "No incident 99999999999999999999"),
+        (["resolve", "0"], "No incident 0"),
+        (["assign", "1", ""], "Expected who looks after it, such as ann, got ''"),
+        (["note", "1", "  "], "Expected what is to be written down, got '  '"),
+        (["list", "--limit", "-1"], "Must be >= 1"),
+        (["list", "--kind", "dirft"], "No kind of incident named 'dirft'. Did you mean drift?"),
+        (["list", "--model", "shpo"], "No model named 'shpo'. Did you mean shop?"),
         (["mute", "1", "--until", "2020-01-01"], "can be muted until a time to come"),
         (["act", "1", "retrian"], "retrain"),
         (["act", "1", "retrain", "--for", "2h"], "--for goes with pause, not with retrain"),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path  # noqa: TC003  # the command line reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, get_args
 
 from cyclopts import App, Parameter
 
-from mainspring.cli._table import add_plain, print_table, table
+from mainspring.cli._table import COUNT, add_plain, cell, print_table, table
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     from mainspring.ledger.ports import Incident
     from mainspring.workspace import Workspace
 
-Number: TypeAlias = Annotated[int, Parameter(help="The incident's number.")]
+_LARGEST = 2**63 - 1
+
+
+def _number(kind: object, value: int) -> None:
+    """Raise NotFound for a number that no incident can have."""
+    from mainspring.core.errors import NotFound
+
+    del kind
+    if not 0 < value <= _LARGEST:
+        raise NotFound(f"No incident {value}. See which there are: mainspring incidents list")
+
+
+Number: TypeAlias = Annotated[int, Parameter(validator=_number, help="The incident's number.")]
 
 app = App(name="incidents", help="Incidents: what went wrong and what was done.", help_format="markdown")
 
@@ -29,18 +41,18 @@ def list_(
     model: Annotated[str | None, Parameter(help="Only of this model.")] = None,
     kind: Annotated[str | None, Parameter(help="Only this kind, such as drift or performance.")] = None,
     status: Annotated[Literal["open", "closed"] | None, Parameter(help="Only these.")] = None,
-    limit: Annotated[int, Parameter(help="At most so many.")] = 20,
+    limit: Annotated[int, Parameter(validator=COUNT, help="At most so many.")] = 20,
     workspace: Where = None,
     json: Json = False,
 ) -> None:
     """List incidents, the newest first."""
-    from rich.markup import escape
-
     from mainspring.cli._output import emit_json, out
 
     with opened(workspace) as place:
         found = place.ledger.incidents.search(model=model, kind=kind, status=status, limit=limit)
         now = place.clock.now()
+        if not found:
+            _known(place, model, kind)
     if json:
         emit_json([_plain(each) for each in found])
         return
@@ -49,10 +61,10 @@ def list_(
         return
     rows = table("#", "model", "kind", "severity", "status", "owner", "opened", "suspects", "summary", right=["#"])
     for each in found:
-        suspects = escape(", ".join(suspect.name for suspect in each.suspects[:3]))
+        suspects = cell(", ".join(suspect.name for suspect in each.suspects[:3]))
         rows.add_row(
-            str(each.id), escape(each.model), escape(each.kind), _severity(each), _status(each, now),
-            escape(each.owner), _when(each.opened), suspects, escape(each.summary),
+            str(each.id), cell(each.model), cell(each.kind), _severity(each), _status(each, now),
+            cell(each.owner), _when(each.opened), suspects, cell(each.summary),
         )  # fmt: skip
     print_table(rows)
 
@@ -66,8 +78,6 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one incident: suspects, what is advised, actions and the timeline."""
-    from rich.markup import escape
-
     from mainspring.cli._output import emit_json, out
     from mainspring.operate.action import advise
 
@@ -79,13 +89,13 @@ def show(
         emit_json(_plain(found) | {"events": found.events, "advice": advice})
         return
     console = out()
-    said = f"{escape(found.model)}  {escape(found.kind)}  {_severity(found)}  {_status(found, now)}"
+    said = f"{cell(found.model)}  {cell(found.kind)}  {_severity(found)}  {_status(found, now)}"
     console.print(f"[bold]Incident {found.id}[/]  {said}")
-    console.print(escape(found.summary))
+    console.print(cell(found.summary))
     if found.action:
-        console.print(f"Action: {escape(found.action)}")
+        console.print(f"Action: {cell(found.action)}")
     if found.owner:
-        console.print(f"Owner: {escape(found.owner)}")
+        console.print(f"Owner: {cell(found.owner)}")
     if found.acknowledged:
         console.print(f"Acknowledged: {_when(found.acknowledged)}{_by(found)}")
     if _muted(found, now):
@@ -93,15 +103,15 @@ def show(
     if found.suspects:
         rows = table("suspect", "score", "", right=["score"])
         for suspect in found.suspects:
-            rows.add_row(escape(suspect.name), f"{suspect.score:.3g}", escape(suspect.text))
+            rows.add_row(cell(suspect.name), f"{suspect.score:.3g}", cell(suspect.text))
         print_table(rows)
     if found.status == "open":
-        console.print(escape(f"Advised: {advice.action}, because {advice.why}"))
+        console.print(cell(f"Advised: {advice.action}, because {advice.why}"))
         if advice.command:
-            console.print(f"         {escape(advice.command)}")
+            console.print(f"         {cell(advice.command)}")
     for event in found.events:
         console.print(
-            f"[dim]{_when(event.time)}[/]  {event.kind:<10} {escape(event.text)}  [dim]{escape(event.actor)}[/]"
+            f"[dim]{_when(event.time)}[/]  {cell(event.kind):<10} {cell(event.text)}  [dim]{cell(event.actor)}[/]"
         )
 
 
@@ -130,6 +140,7 @@ def assign(
     json: Json = False,
 ) -> None:
     """Say who looks after it."""
+    owner = _said("who looks after it, such as ann", owner)
     with opened(workspace) as place:
         ports = place.ledger.incidents
         with place.ledger.together():
@@ -149,6 +160,7 @@ def note(
     json: Json = False,
 ) -> None:
     """Write something into the timeline, also of a closed incident."""
+    text = _said("what is to be written down", text)
     with opened(workspace) as place:
         place.ledger.incidents.append(number, kind="note", text=text)
         found = place.ledger.incidents.get(number)
@@ -234,18 +246,20 @@ def postmortem(
     json: Json = False,
 ) -> None:
     """Write the post-mortem as Markdown: what happened, when it was found, the suspected cause, actions, effect."""
-    from mainspring.cli._output import emit_json
+    from mainspring.cli._output import emit_json, visible
     from mainspring.core.files import write_atomic
     from mainspring.operate.postmortem import postmortem as written
 
     with opened(workspace) as place:
         found = place.ledger.incidents.get(number)
         now = place.clock.now()
-        text = written(
-            found,
-            now=now,
-            transitions=place.ledger.models.transitions(found.model, alias="champion"),
-            effect=_effect(place, found, now),
+        text = visible(
+            written(
+                found,
+                now=now,
+                transitions=place.ledger.models.transitions(found.model, alias="champion"),
+                effect=_effect(place, found, now),
+            )
         )
     if output is not None:
         write_atomic(output, text)
@@ -296,17 +310,33 @@ def _tell(incident: Incident, what: str, *, json: bool) -> None:
         out().print(f"Incident {incident.id}: {what}.", markup=False)
 
 
-def _until(now: datetime, span: str | None, until: str | None) -> datetime:
-    from mainspring.cli._moment import moment
-    from mainspring.core.duration import parse_duration
+def _known(place: Workspace, model: str | None, kind: str | None) -> None:
+    """Raise NotFound with the nearest name where nothing was found for there is no such model, or no such kind."""
+    from mainspring.core.errors import NotFound
+    from mainspring.operate.fold import Kind
+
+    incidents = place.ledger.incidents
+    if kind is not None and kind not in get_args(Kind) and not incidents.search(kind=kind, limit=1):
+        raise NotFound.among("kind of incident", kind, get_args(Kind))
+    if model is not None and model not in place.ledger.models.names() and not incidents.search(model=model, limit=1):
+        raise NotFound.among("model", model, place.ledger.models.names())
+
+
+def _said(what: str, text: str) -> str:
+    """The *text* without the space around it. Raises InputError where nothing is left."""
     from mainspring.core.errors import InputError, quote
 
-    if until is not None:
-        return moment(until)
-    try:
-        return now + parse_duration(span or "")
-    except ValueError as error:
-        raise InputError(f"--for is {error}; got {quote(span)}.") from None
+    if not text.strip():
+        raise InputError(f"Expected {what}, got {quote(text)}.")
+    return text.strip()
+
+
+def _until(now: datetime, span: str | None, until: str | None) -> datetime:
+    from mainspring.cli._moment import moment
+    from mainspring.cli._span import span as parsed
+
+    length = parsed("--for", span)
+    return moment(until or "") if length is None else now + length
 
 
 def _contract(place: Workspace, incident: Incident, workspace: Path | None) -> Contract | None:
@@ -395,10 +425,8 @@ def _muted(incident: Incident, now: datetime) -> bool:
 
 
 def _by(incident: Incident) -> str:
-    from rich.markup import escape
-
     who = next((event.actor for event in incident.events if event.kind == "acknowledged"), "")
-    return f" by {escape(who)}" if who else ""
+    return f" by {cell(who)}" if who else ""
 
 
 def _when(moment: Any) -> str:
