@@ -17,6 +17,7 @@ import pytest
 from mainspring.operate.live.document import counts
 from mainspring.project import Project
 from tests.operate.live.test_loop import Looped
+from tests.operate.notify.receiver import receiving
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Call
@@ -43,12 +44,18 @@ def test_watch_judges_what_is_new_and_says_so(call_in: Call, served: Path) -> No
     assert "2026-03-02 12:00  400 rows, 400 labelled: nothing unusual" in first.out
     assert "2026-03-02 15:00  400 rows, 400 labelled: a is distributed otherwise than in the reference" in first.out
     # the hours since then are silent, which is told as well, three of them
-    assert "Windows: 7 new, 0 again, 4 in all. Opened: #1, #2." in first.out
+    assert "Windows: 4 new, 0 again, 4 in all; 3 without a row. Opened: #1, #2." in first.out
     assert "Open: #1, #2. See: mainspring incidents show 2" in first.out
     again = call_in("watch", "--json", where=served)
     told = json.loads(again.out)
     assert (told["judged"], told["again"], told["opened"], told["open"]) == ([], [], [], [1, 2])
-    assert (told["model"], told["windows"]) == ("world", 4)
+    assert (told["model"], told["new"], told["silent"], told["windows"]) == ("world", 0, 0, 4)
+
+
+def test_new_windows_are_counted_as_all_of_them_are(call_in: Call, served: Path) -> None:
+    told = json.loads(call_in("watch", "--json", where=served).out)
+    assert (told["new"], told["silent"], told["unread"], told["windows"]) == (4, 3, 0, 4)
+    assert len(told["judged"]) == 7
 
 
 def test_watch_compares_served_features_if_asked(call_in: Call, served: Path) -> None:
@@ -56,6 +63,49 @@ def test_watch_compares_served_features_if_asked(call_in: Call, served: Path) ->
     assert told["skew"]["by"] == "who"
     assert told["skew"]["rows"] > 400
     assert {one["column"] for one in told["skew"]["columns"] if one["skewed"]} >= {"a", "b"}
+
+
+def test_an_incident_of_the_comparison_is_told_as_opened(call_in: Call, served: Path) -> None:
+    call_in("watch", where=served)
+    shutil.copytree(served, again := served.with_name("again"))
+    done = call_in("watch", "--skew", where=again)
+    assert "Windows: 0 new, 0 again, 4 in all. Opened: #3." in done.out
+    assert "Open: #1, #2, #3. See: mainspring incidents show 3" in done.out
+    assert done.out.index("Skew: ") < done.out.index("Windows: ")
+    told = json.loads(call_in("watch", "--skew", "--json", where=served).out)
+    assert (told["opened"], told["open"], told["skew"]["opened"]) == ([3], [1, 2, 3], [3])
+
+
+def test_an_incident_that_a_person_closed_is_not_said_to_be_open(call_in: Call, served: Path) -> None:
+    call_in("watch", where=served)
+    call_in("incidents", "resolve", "1", where=served)
+    assert "Open: #2. See:" in call_in("watch", where=served).out
+
+
+def test_watch_names_the_orders_that_stand(call_in: Call, served: Path) -> None:
+    call_in("watch", where=served)
+    call_in("pause", "world", "--reason", "audit", where=served)
+    done = call_in("watch", where=served)
+    assert "Still in force: the loop only judges world, ordered by " in done.out
+    assert "(audit). To lift it: mainspring resume world" in done.out
+    (order,) = json.loads(call_in("watch", "--json", where=served).out)["orders"]
+    assert (order["kind"], order["lift"]) == ("pause", "mainspring resume world")
+    call_in("resume", "world", where=served)
+    assert json.loads(call_in("watch", "--json", where=served).out)["orders"] == []
+
+
+def test_a_watch_that_cron_calls_tells_people(call_in: Call, served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (served / "mainspring.toml").open("a") as file:
+        file.write('\n[notify]\nurls = ["env:HOOK"]\nsecret = "env:KEY"\nallow = ["127.0.0.1"]\n')
+    monkeypatch.setenv("KEY", "sesame")
+    with receiving() as receiver:
+        monkeypatch.setenv("HOOK", receiver.url)
+        done = call_in("watch", where=served)
+        assert "Messages: 2 delivered." in done.out
+        assert len(receiver.got) == 2
+        told = json.loads(call_in("watch", "--json", where=served).out)
+        assert told["notified"] == {"delivered": 0, "failed": 0, "waiting": 0}
+        assert len(receiver.got) == 2
 
 
 def test_watch_before_anything_was_served_says_what_to_do(call_in: Call, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from mainspring.operate.live.service import ServiceWatch
 from mainspring.operate.live.windows import GRACE, LiveWindow, by_rows, by_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime, timedelta
 
     from mainspring.ledger.ports import Incident, Segment
@@ -39,9 +39,9 @@ class Watched:
     """What one call of the watch did.
 
     ``judged``: windows that were new, ``again``: that were judged again; ``opened``: incidents that were opened by it,
-    ``incidents``: those that are open now. ``service``: alarms about the endpoint itself, in words. ``until``: up to
-    when the log is judged, None where nothing was. ``note`` says why nothing could be judged, empty where all went
-    well.
+    ``incidents``: those of the model that are open now. ``service``: alarms about the endpoint itself, in words.
+    ``until``: up to when the log is judged, None where nothing was. ``windows``: so many with rows were ever judged.
+    ``note`` says why nothing could be judged, empty where all went well.
     """
 
     model: str
@@ -54,10 +54,28 @@ class Watched:
     windows: int = 0
     note: str = ""
 
+    @property
+    def new(self) -> int:
+        """So many of the new windows had rows that were judged: those that ``windows`` counts."""
+        return sum(1 for one in self.judged if one.rows)
+
+    @property
+    def unread(self) -> int:
+        """So many of the new windows could not be read."""
+        return sum(1 for one in self.judged if one.unread)
+
+    @property
+    def silent(self) -> int:
+        """So many of the new windows had no row."""
+        return len(self.judged) - self.new - self.unread
+
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
             "model": self.model,
+            "new": self.new,
+            "silent": self.silent,
+            "unread": self.unread,
             "judged": [_as_dict(one) for one in self.judged],
             "again": [_as_dict(one) for one in self.again],
             "opened": [one.id for one in self.opened],
@@ -97,6 +115,17 @@ def watch(
         return _Watcher(project, workspace, grace, told, stop).run()
     with project.workspace() as own:
         return _Watcher(project, own, grace, told, stop).run()
+
+
+def with_opened(found: Watched, workspace: Workspace, numbers: Iterable[int]) -> Watched:
+    """What was *found*, with the incidents of these *numbers* that something beside the watch opened, as it is now."""
+    port = workspace.ledger.incidents
+    more = tuple(port.get(number) for number in numbers)
+    return replace(found, opened=(*found.opened, *more), incidents=_open(workspace, found.model))
+
+
+def _open(workspace: Workspace, model: str) -> tuple[int, ...]:
+    return tuple(sorted(one.id for one in workspace.ledger.incidents.search(model=model, status="open", limit=10_000)))
 
 
 class _Watcher:
@@ -284,13 +313,12 @@ class _Watcher:
         progress("watch", memory.index + 1, None, judged.window.words)
 
     def _watched(self, memory: Memory, found: Found) -> Watched:
-        service = document.served(self._states, self._model)
         return Watched(
             model=self._model,
             judged=tuple(found.judged),
             again=tuple(found.again),
             opened=tuple(found.opened),
-            incidents=tuple(sorted(case.id for case in (*memory.cases, *service.cases))),
+            incidents=_open(self._workspace, self._model),
             service=tuple(found.service),
             until=memory.next,
             windows=memory.index + 1,
