@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOKEN = "correct horse"  # noqa: S105
+OFFER = 'Basic realm="mainspring", charset="UTF-8"'
 
 
 def test_a_token_is_needed_for_all_but_probes(workspace: Path, tmp_path: Path) -> None:
@@ -36,6 +38,73 @@ def test_a_token_is_needed_for_all_but_probes(workspace: Path, tmp_path: Path) -
             assert http.post("/predict", json=shop.GOOD).status_code == 401  # on the same connection
         assert http.post("/v2/models/other/infer", json={}).status_code == 401
         assert TOKEN not in "\n".join(live.lines)
+
+
+def basic(password: str, user: str = "anybody") -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_a_browser_gets_in_by_the_token_as_a_password(workspace: Path, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(TOKEN)
+    with serving("shop", "--token-file", str(file), workspace=workspace) as live, client(live) as http:
+        page = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+        for path in ("/", "/docs"):
+            reply = http.get(path, headers=page)
+            assert (reply.status_code, reply.headers["www-authenticate"]) == (401, OFFER)
+            reply = http.get(path, headers={**page, "authorization": basic(TOKEN, "")})
+            assert (reply.status_code, "<h1>shop</h1>" in reply.text) == (200, True)
+        assert http.get("/", headers={**page, "authorization": basic("wrong")}).status_code == 401
+        for kept in (True, False):  # what the page asks then has the same credentials, or its field's
+            ask = {"authorization": basic(TOKEN) if kept else f"Bearer {TOKEN}", "origin": live.url}
+            assert http.post("/predict", json=shop.GOOD, headers=ask).status_code == 200
+        lured = {"authorization": basic(TOKEN), "origin": "https://evil.example"}
+        assert http.post("/predict", json=shop.GOOD, headers=lured).status_code == 403
+        told = http.get("/openapi.json", headers={"authorization": basic(TOKEN)}).json()
+        schemes = told["components"]["securitySchemes"]
+        assert [schemes[name]["scheme"] for each in told["security"] for name in each] == ["bearer", "basic"]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "is_right"),
+    [
+        (basic("s:é"), True),
+        (basic("s:é").replace("Basic", "bAsIc "), True),
+        ("Bearer s:é", True),
+        (basic("s"), False),
+        (basic("é", "s"), False),
+        (basic(""), False),
+        ("Basic s:é", False),
+        ("Basic !", False),
+        ("Basic", False),
+        ("Basic " + b64encode("s:é".encode()).decode(), False),
+        (basic("s:é").replace("Basic", "Bearer"), False),
+        (basic("s:é").replace("Basic", "Digest"), False),
+    ],
+)
+def test_credentials(authorization: str, is_right: bool) -> None:
+    headers = [(b"authorization", authorization.encode()), (b"accept", b"*/*, TEXT/html")]
+    guard = Guard(token="s:é")  # noqa: S106
+    if is_right:
+        guard.check(b"GET", "/", headers)
+        return
+    for method, offer in ((b"GET", OFFER), (b"POST", 'Bearer realm="mainspring"')):
+        with pytest.raises(Problem) as caught:
+            guard.check(method, "/predict", headers)
+        assert (caught.value.status, caught.value.headers["www-authenticate"]) == (401, offer)
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:9000", "null", "file://", ""])
+@pytest.mark.parametrize("method", [b"POST", b"PUT", b"PATCH", b"DELETE"])
+def test_a_password_that_a_browser_remembers_is_of_no_use_to_another_page(method: bytes, origin: str) -> None:
+    # A browser that was let in sends the password with whatever any page lets it ask. It always says which page that
+    # is where something may change; what it asks without saying so changes nothing, and no other page can read it.
+    guard = Guard(token=TOKEN, hosts=("localhost",))
+    headers = [(b"host", b"localhost:8000"), (b"authorization", basic(TOKEN).encode())]
+    guard.check(method, "/labels", [*headers, (b"origin", b"http://localhost:8000")])
+    with pytest.raises(Problem) as caught:
+        guard.check(method, "/labels", [*headers, (b"origin", origin.encode())])
+    assert caught.value.status == 403
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org"])  # noqa: S104

@@ -330,6 +330,11 @@ def test_openapi_describes_the_models_own_columns(http: httpx.Client) -> None:
         "examples"
     ]
     assert http.post("/v2/models/shop/infer", json=infer["one row"]["value"]).status_code == 200
+    scoring = told["paths"]["/invocations"]["post"]
+    assert set(scoring["requestBody"]["content"]) == set(invocations.KINDS)
+    assert "flags" in scoring["responses"]["200"]["content"]["application/json"]["schema"]["properties"]
+    assert {"413", "422", "501"} <= set(told["paths"]["/labels"]["post"]["responses"])
+    assert "whom the first row is about" in told["paths"]["/predict"]["post"]["description"]
     for place in re.findall(r'"\$ref": ?"#/components/schemas/(\w+)"', json.dumps(told)):
         assert place in told["components"]["schemas"]
 

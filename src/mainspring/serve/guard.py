@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import binascii
 import hmac
 import re
+from base64 import b64decode
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
@@ -44,7 +46,11 @@ def names_of(host: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Guard:
-    """Decides by the headers. A browser that was lured to us names a foreign Host or Origin, and has no token."""
+    """Decides by the headers. A browser that was lured to us names a foreign Host or Origin.
+
+    It may have a token nevertheless: one that was typed as a password is sent with whatever any page asks of us. So a
+    request that changes something is refused for its Origin before its token is looked at.
+    """
 
     def __init__(self, *, token: str | None, hosts: Iterable[str] = (), open_routes: Iterable[str] = ()) -> None:
         """*hosts* are the names that may be asked for; none means any. *open_routes* need no token, as `OPEN`."""
@@ -56,7 +62,7 @@ class Guard:
         """Raise Problem 400 or 403 for a foreign Host or Origin, 401 for a token that is missing or wrong."""
         host: bytes | None = None
         origin: bytes | None = None
-        authorization: bytes | None = None
+        authorization = accept = b""
         for name, value in headers:
             if name == b"host":
                 if host is not None:
@@ -66,11 +72,13 @@ class Guard:
                 origin = value
             elif name == b"authorization":
                 authorization = value
+            elif name == b"accept":
+                accept = value
         self._host(host)
         if origin is not None and method not in SAFE:
             self._origin(origin, host)
         if self._token is not None and not (path in self._open and method in SAFE):
-            self._authorised(authorization)
+            self._authorised(authorization, is_page=method in SAFE and b"text/html" in accept.lower())
 
     def _host(self, host: bytes | None) -> None:
         if host is None:
@@ -88,12 +96,24 @@ class Guard:
         if scheme not in ("http", "https") or host is None or rest != host.decode("latin-1").lower():
             raise Problem(403, "A page of another origin may not ask this endpoint.")
 
-    def _authorised(self, authorization: bytes | None) -> None:
-        scheme, _, given = (authorization or b"").partition(b" ")
-        digest = sha256(given.strip()).digest()  # of equal length, so that the comparison tells nothing
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(digest, self._token or b""):
+    def _authorised(self, authorization: bytes, *, is_page: bool) -> None:
+        scheme, _, given = authorization.partition(b" ")
+        scheme, given = scheme.lower(), given.strip()
+        if scheme == b"basic":
+            given = _password(given)
+        digest = sha256(given).digest()  # of equal length, so that the comparison tells nothing
+        if scheme not in (b"bearer", b"basic") or not hmac.compare_digest(digest, self._token or b""):
+            offer = 'Basic realm="mainspring", charset="UTF-8"' if is_page else 'Bearer realm="mainspring"'
             raise Problem(
                 401,
-                "A token is needed: send it as Authorization: Bearer TOKEN.",
-                headers={"www-authenticate": 'Bearer realm="mainspring"'},
+                "A token is needed: send it as Authorization: Bearer TOKEN, or in a browser as the password.",
+                headers={"www-authenticate": offer},
             )
+
+
+def _password(given: bytes) -> bytes:
+    """The password in the credentials of RFC 7617, whoever the user is; empty where they are none."""
+    try:
+        return b64decode(given, validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""

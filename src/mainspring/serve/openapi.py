@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
 JSON_TYPES = {"integer": "integer", "number": "number", "boolean": "boolean"}
 FORMATS = {"date": "date", "datetime": "date-time"}
-PROTECTED = "token"
+PROTECTED = {"token": "bearer", "password": "basic"}
+"""The ways to send a token, and their schemes: in a browser it is the password of any name."""
+
+
+FLAGS_BY_ROW = {
+    "type": "object",
+    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+    "description": "What was flagged, by the number of the row; not there where nothing was",
+}
 
 
 def document(live: Deployment, settings: Settings) -> dict[str, Any]:
@@ -26,7 +34,7 @@ def document(live: Deployment, settings: Settings) -> dict[str, Any]:
     paths = {**_predict(served), **_scoring(), **_inference(served), **_others()}
     if settings.predict_route:
         paths[settings.predict_route] = paths["/invocations"]
-    secured: dict[str, Any] = {"security": [{PROTECTED: []}]} if settings.token is not None else {}
+    secured: dict[str, Any] = {"security": [{name: []} for name in PROTECTED]} if settings.token is not None else {}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -44,7 +52,7 @@ def document(live: Deployment, settings: Settings) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(served, settings),
-            "securitySchemes": {PROTECTED: {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {name: {"type": "http", "scheme": scheme} for name, scheme in PROTECTED.items()},
         },
     } | secured
 
@@ -185,7 +193,7 @@ def _schemas(served: Served, settings: Settings) -> dict[str, Any]:
             "rows": {"type": "integer"},
             "predictions": {"type": "array", "items": _prediction(served)},
             **_chances(served, {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}),
-            "flags": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+            "flags": FLAGS_BY_ROW,
         },
     }
     row = {"$ref": "#/components/schemas/Row"}
@@ -283,6 +291,13 @@ def _json(schema: Any, **more: Any) -> dict[str, Any]:
     return {"application/json": {"schema": schema, **more}}
 
 
+TOGETHER = (
+    "One version answers all rows of a request. While a canary takes its share of the traffic, that is the version of "
+    "whom the first row is about, whoever the others are about; where it names nobody, it is drawn for each request. "
+    "To have everybody answered by their own version, ask for each entity by itself."
+)
+
+
 def _predict(served: Served) -> dict[str, Any]:
     row = example(served)
     both = {"oneOf": [{"$ref": "#/components/schemas/Prediction"}, {"$ref": "#/components/schemas/Predictions"}]}
@@ -291,6 +306,7 @@ def _predict(served: Served) -> dict[str, Any]:
             "post": {
                 "operationId": "predict",
                 "summary": f"Predict {served.model.target}",
+                "description": TOGETHER,
                 "requestBody": {
                     "required": True,
                     "content": _json(
@@ -310,8 +326,15 @@ def _predict(served: Served) -> dict[str, Any]:
 def _scoring() -> dict[str, Any]:
     shapes = ("dataframe_split", "dataframe_records", "instances", "inputs")
     body = {"type": "object", "oneOf": [{"required": [shape]} for shape in shapes]}
-    good = {"type": "object", "required": ["predictions"], "properties": {"predictions": {"type": "array"}}}
-    content = _json(body) | {"text/csv": {"schema": {"type": "string"}}}
+    good = {
+        "type": "object",
+        "required": ["predictions"],
+        "properties": {"predictions": {"type": "array"}, "flags": FLAGS_BY_ROW},
+    }
+    content = _json(body) | {
+        "text/csv": {"schema": {"type": "string"}},
+        "application/vnd.apache.parquet": {"schema": {"contentMediaType": "application/vnd.apache.parquet"}},
+    }
     return {
         "/invocations": {
             "post": {
@@ -396,7 +419,12 @@ def _others() -> dict[str, Any]:
                     "required": True,
                     "content": _json({"oneOf": [label, {"type": "array", "items": label}]}),
                 },
-                "responses": _answers({"description": "What became of the labels", "content": _json(counts)}, "Error"),
+                "responses": _answers(
+                    {"description": "What became of the labels", "content": _json(counts)},
+                    "Error",
+                    s422="A label cannot be taken",
+                    s501="This endpoint keeps no labels",
+                ),
             }
         },
         "/health": {"get": {"operationId": "health", "summary": "Whether it answers", "responses": _EMPTY}},
