@@ -58,7 +58,7 @@ def page(live: Deployment) -> str:
         facts="".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items() if value),
         fields="".join(_row(field) for field in served.fields),
         example=escape(row),
-        command=escape(_command(msgspec.json.encode(example(served)).decode())),
+        command=escape(_command(msgspec.json.encode(example(served)).decode())),  # the address stands behind it
     )
 
 
@@ -84,4 +84,4 @@ def _row(field: Field) -> str:
 
 def _command(row: str) -> str:
     quoted = row.replace("'", "'\\''")
-    return f"curl -H 'Content-Type: application/json' -d '{quoted}' ADDRESS/predict"
+    return f"curl -H 'Content-Type: application/json' -d '{quoted}'"
