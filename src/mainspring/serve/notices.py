@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import Refused
@@ -26,6 +29,93 @@ KIND = "serve"
 REFUSED, LOST, STUCK, SHORT = "version refused", "prediction log", "log not compacted", "workers missing"
 ATTEMPTS = 5
 PATIENCE = 10.0
+FULL = "the queue was full"
+OFTEN = 60.0
+"""Once in so many seconds an incident's number of lost predictions is brought up to date, or when it has doubled."""
+TEXTS = 8
+"""So many reasons of one trouble are told as soon as they are heard."""
+QUIET = 5.0
+"""Where only the queue was in trouble, that is over when nothing more was lost for so many seconds."""
+AGAIN = 2.0
+"""After so many seconds is tried again what the ledger did not take."""
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """What the prediction log is in trouble with, until the ledger has that it is over.
+
+    ``told`` is when the ledger took it last, ``calm`` when the last worker without an error had lost something.
+    """
+
+    began: datetime
+    error: str = ""
+    is_refused: bool = False  # by the system, and not only by the queue
+    over: datetime | None = None
+    calm: float | None = None
+    told: float | None = None
+    texts: set[str] = field(default_factory=set)
+
+    def is_news(self, lost: int, before: int, error: str | None, *, is_last: bool) -> bool:
+        """Whether an incident that says *error* and *before* lost rows is to say by now that *lost* are."""
+        if (lost, self.error) == (before, error):
+            return False
+        is_due = is_last or self.told is None or monotonic() - self.told >= OFTEN
+        is_double = lost > before and lost >= 2 * before
+        return is_due or is_double or (self.error not in self.texts and len(self.texts) < TEXTS)
+
+
+class _Health:
+    """How the prediction log is by all that the workers say of theirs. ``unsaid`` rows are lost, and in no incident."""
+
+    def __init__(self) -> None:
+        """Nobody has said anything."""
+        self.trouble: _Trouble | None = None
+        self.unsaid = 0
+        self.is_well = False  # as was heard, and what an earlier endpoint has opened may be open still
+        self._dropped: dict[int, int] = {}  # by worker
+        self._errors: dict[int, str] = {}  # of the workers whose log cannot be written
+
+    def heard(self, worker: int, said: LogTrouble) -> None:
+        """A worker's log is in trouble, or well again."""
+        lost = said.dropped - self._dropped.get(worker, 0)
+        self._dropped[worker] = said.dropped
+        self.unsaid += lost
+        if said.error is None:
+            self._errors.pop(worker, None)
+        else:
+            self._errors[worker] = said.error
+        if said.error is not None or lost > 0:
+            self._troubled(said.error)
+        elif not self._errors:
+            self.is_well = self.trouble is None
+            if self.trouble is not None and self.trouble.is_refused:
+                self._ended(self.trouble)
+
+    def ended(self, worker: int) -> None:
+        """A worker has ended, and with it what its log was in trouble with: that another can be written is not said."""
+        self._errors.pop(worker, None)
+        self._dropped.pop(worker, None)  # the system may give its number to another
+
+    def is_owed(self) -> bool:
+        """Whether the ledger is to be told something though no worker has said anything."""
+        trouble = self.trouble
+        if trouble is None:
+            return self.is_well
+        if trouble.calm is not None and monotonic() - trouble.calm >= QUIET:
+            self._ended(trouble)
+        if trouble.told is None or trouble.over is not None:
+            return True
+        return self.unsaid > 0 and monotonic() - trouble.told >= OFTEN
+
+    def _troubled(self, error: str | None) -> None:
+        trouble = self.trouble = self.trouble or _Trouble(datetime.now(UTC))
+        trouble.error = error or next(iter(self._errors.values()), FULL)
+        trouble.is_refused = trouble.is_refused or error is not None
+        trouble.over, trouble.calm = None, None if self._errors else monotonic()
+
+    @staticmethod
+    def _ended(trouble: _Trouble) -> None:
+        trouble.over = trouble.over or datetime.now(UTC)
 
 
 class Notices:
@@ -36,8 +126,8 @@ class Notices:
         self._open = open_workspace
         self._model = model
         self._guard = threading.Lock()
-        self._dropped: dict[int, int] = {}  # by worker, as far as it was told
-        self._errors: dict[int, str] = {}  # of the workers whose log cannot be written
+        self._health = _Health()
+        self._again = 0.0
         self._compacting: threading.Thread | None = None
 
     def state(self, address: str, facts: dict[str, Any], refused: dict[int, str]) -> None:
@@ -49,6 +139,8 @@ class Notices:
 
     def ended(self, address: str, model: str, *, is_logged: bool) -> None:
         """The endpoint at *address* answers no more; what it logged is brought in."""
+        with self._quietly("incident not opened"):
+            self._tell_of_log(is_last=True)
         with self._quietly("state not kept"):
             workspace = self._open()
             self._put(workspace, lambda endpoints: {name: each for name, each in endpoints.items() if name != address})
@@ -91,28 +183,67 @@ class Notices:
     def log(self, worker: int, trouble: LogTrouble) -> None:
         """A worker's prediction log is in trouble, or well again."""
         with self._quietly("incident not opened"):
-            known = self._dropped.get(worker, 0)
-            if trouble.error is None and trouble.dropped <= known:
-                self._errors.pop(worker, None)
-                if not self._errors:
-                    self._close(LOST, "The prediction log is written again.")
-                return
-            error = trouble.error or "the queue was full"
-            journal().error("prediction log", worker=worker, error=error, dropped=trouble.dropped)
-            dropped = trouble.dropped + sum(told for pid, told in self._dropped.items() if pid != worker)
-            summary = (
-                f"The prediction log of {self._model} cannot be written ({error}); requests are answered all the same, "
-                f"{dropped} predictions were not logged"
-            )
-            self._incident(self._open(), LOST, summary, {"error": error, "dropped": dropped})
-            self._dropped[worker] = trouble.dropped
-            if trouble.error is not None:
-                self._errors[worker] = error
+            self._health.heard(worker, trouble)
+            if (found := self._health.trouble) is not None and found.over is None:
+                journal().error("prediction log", worker=worker, error=found.error, dropped=trouble.dropped)
+            self._tell_of_log()
 
     def log_ended(self, worker: int) -> None:
         """A worker has ended, and with it what its log was in trouble with."""
         with self._guard:
-            self._errors.pop(worker, None)
+            self._health.ended(worker)
+
+    def catch_up(self) -> None:
+        """Tell of the prediction log what the ledger did not take, and that it is well where nothing is lost for long.
+
+        Called often, by whoever calls `log`.
+        """
+        if monotonic() >= self._again and self._health.is_owed():
+            with self._quietly("incident not opened"):
+                self._tell_of_log()
+
+    def _tell_of_log(self, *, is_last: bool = False) -> None:
+        """Bring the log's incident up to date; whatever fails stays owed."""
+        begun = monotonic()
+        try:
+            trouble = self._health.trouble
+            if trouble is not None:
+                self._tell_trouble(trouble, is_last=is_last or trouble.over is not None)
+            elif self._health.is_well:
+                self._close(LOST, "The prediction log is written again.")
+                self._health.is_well = False
+        finally:  # a ledger that answers late is not to keep this process from what else it does
+            now = monotonic()
+            self._again = now + max(AGAIN, 10 * (now - begun))
+
+    def _tell_trouble(self, trouble: _Trouble, *, is_last: bool) -> None:
+        health, incidents = self._health, self._open().ledger.incidents
+        found = self._standing(LOST)
+        before, error = (0, None) if found is None else (found.details.get("dropped", 0), found.details.get("error"))
+        dropped = before + health.unsaid
+        details = {"error": trouble.error, "dropped": dropped}
+        summary = (
+            f"The prediction log of {self._model} cannot be written ({trouble.error}); requests are answered all the "
+            f"same, {dropped} predictions were not logged"
+        )
+        is_told = trouble.told is None
+        if found is None and (trouble.told is None or trouble.over is None or health.unsaid > 0):
+            began = trouble.began if trouble.told is None else None  # else somebody has closed it meanwhile
+            every = {"cause": LOST, **details}
+            found = incidents.open(model=self._model, kind="service", summary=summary, details=every, at=began)
+            is_told = True
+        elif found is not None and trouble.is_news(dropped, before, error, is_last=is_last):
+            incidents.append(found.id, kind="signal", text=summary, data=details, at=trouble.over)
+            incidents.update(found.id, summary=summary, details=details, at=trouble.over)
+            is_told = True
+        if is_told:
+            health.unsaid, trouble.told = 0, monotonic()
+            trouble.texts.add(trouble.error)
+        if trouble.over is not None:
+            if found is not None:
+                lost = f"; {dropped} predictions were not logged" if dropped else ""
+                incidents.close(found.id, text=f"The prediction log is written again{lost}.", at=trouble.over)
+            health.trouble = None
 
     def compact(self, model: str, stop: Event) -> None:
         """Bring the spools in every few seconds, on a thread of its own, until *stop*."""

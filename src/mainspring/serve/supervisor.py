@@ -126,6 +126,8 @@ class Supervisor:
         with self._guard:
             self._crew.start(self._next or self._plan)
         self._look_after()
+        if self._notices is not None:
+            self._notices.catch_up()
 
     def _hear(self, patience: float) -> tuple[Member, wire.Said | None] | None:
         try:
@@ -291,11 +293,22 @@ class Supervisor:
             state: dict[str, Any] = {"workers": self._crew.pids, **({} if self._plan is None else _facts(self._plan))}
             self._notices.state(self.address, state, self._follower.refused)
 
+    def _hear_last(self) -> None:
+        """Workers that have ended: what they said last of their logs."""
+        left = set(self._crew.pids)
+        while left and (news := self._hear(1.0)) is not None:
+            member, said = news
+            if said is None:
+                left.discard(member.pid)
+            elif isinstance(said, wire.LogTrouble) and self._notices is not None:
+                self._notices.log(member.pid, said)
+
     def _end(self) -> None:
         self._ending.set()
         self._socket.close()
         self._follower.close()
         self._crew.end(PATIENCE)
+        self._hear_last()
         if self._plan is not None:
             journal().info("ended")
         if self._notices is not None and self._plan is not None:

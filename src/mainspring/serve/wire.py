@@ -58,7 +58,10 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 class LogTrouble(msgspec.Struct, frozen=True, tag="log"):
-    """How a worker's prediction log is: ``error`` is None when it is well again."""
+    """How a worker's prediction log is: ``error`` is None when it is well again.
+
+    ``dropped`` rows are lost and ``failed`` writes were refused since the worker began.
+    """
 
     error: str | None
     dropped: int

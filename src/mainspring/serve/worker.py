@@ -99,6 +99,7 @@ class Worker:
         if self._log is not None:
             self._app.keep_unread()
             self._log.close()
+            self._tell_of_log()  # what waited in vain is lost by now
         if self._app.telemetry is not None:
             self._app.telemetry.close()
         self._leave_numbers()
