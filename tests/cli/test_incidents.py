@@ -12,6 +12,7 @@ import pytest
 from mainspring.cli.incidents import _effect
 from mainspring.ledger.ports.incidents import Suspect
 from mainspring.operate import remedy
+from mainspring.operate.live.acting import ASIDE
 from mainspring.serve.log.compact import compact
 from mainspring.workspace import Workspace
 from tests.operate.notify.receiver import receiving
@@ -97,6 +98,35 @@ def test_a_fallback_needs_a_declaration(call_in: Call, own_shop: Path) -> None:
     assert "act " + number + " fallback" in call_in("incidents", "show", number, where=own_shop).out
     done = call_in("incidents", "act", number, "fallback", where=own_shop)
     assert done.out == f"Incident {number}: the endpoint answers false to everything until it is resumed.\n"
+
+
+def test_what_was_ordered_outlives_the_incident_and_is_named(call_in: Call, own_shop: Path) -> None:
+    number = str(opened(own_shop, kind="service"))
+    with (own_shop / "mainspring.toml").open("a") as file:
+        file.write("\n[fallback]\nprediction = false\n")
+    call_in("incidents", "act", number, "fallback", "--reason", "it lies", where=own_shop)
+    call_in("pause", "shop", where=own_shop)
+    with Workspace.open(own_shop) as place:
+        place.ledger.states.put(ASIDE, "shop", {"age": "looks multiplied by 1000"})
+    done = call_in("incidents", "resolve", number, where=own_shop)
+    first, fallback, pause, aside = done.out.splitlines()
+    assert first == f"Incident {number}: closed."
+    assert fallback.startswith("Still in force: the endpoint of shop answers false to everything, ordered by ")
+    assert fallback.endswith(f", incident {number} (it lies). To lift it: mainspring resume shop")
+    assert pause.startswith("Still in force: the loop only judges shop, ordered by ")
+    assert "shop answers without age, which looks multiplied by 1000. To lift it: mend age upstream" in aside
+    listed = call_in("models", "list", where=own_shop).out
+    shown = call_in("models", "show", "shop", where=own_shop).out
+    assert all(line in listed and line in shown for line in (fallback, pause, aside))
+    kinds = ["fallback", "pause", "aside"]
+    for command in (["models", "list"], ["models", "show", "shop"]):
+        found = json.loads(call_in(*command, "--json", where=own_shop).out)
+        one = found[0] if isinstance(found, list) else found
+        assert [order["kind"] for order in one["orders"]] == kinds
+    call_in("resume", "shop", where=own_shop)
+    other = str(opened(own_shop))
+    (order,) = json.loads(call_in("incidents", "resolve", other, "--json", where=own_shop).out)["orders"]
+    assert (order["kind"], order["model"]) == ("aside", "shop")
 
 
 def test_the_post_mortem_is_markdown_in_a_file_or_on_the_way(call_in: Call, own_shop: Path) -> None:

@@ -176,10 +176,22 @@ def resolve(
     workspace: Where = None,
     json: Json = False,
 ) -> None:
-    """Close it. What comes of the same cause later is a new incident."""
+    """Close it. What comes of the same cause later is a new incident.
+
+    Orders outlive it: a pause, a fallback or a column set aside that stands is named, with what lifts it.
+    """
+    from mainspring.cli._orders import print_orders
+    from mainspring.cli._output import emit_json
+    from mainspring.operate.orders import standing
+
     with opened(workspace) as place:
         found = place.ledger.incidents.close(number, text=text)
-    _tell(found, "closed", json=json)
+        orders = standing(place, found.model)
+    if json:
+        emit_json(_plain(found) | {"said": "closed", "orders": [order.as_dict() for order in orders]})
+        return
+    _tell(found, "closed", json=False)
+    print_orders(orders)
 
 
 @app.command

@@ -10,16 +10,17 @@ from rich.markup import escape
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mainspring.ledger.ports.models import ModelVersion, Transition
+    from mainspring.operate.orders import Order
 
 app = App(name="models", help="Models: versions, who is live, and who made it so.", help_format="markdown")
 
 _GOOD, _BAD = "[green]passed[/]", "[red]failed[/]"
 
 
-def _row(version: ModelVersion) -> dict[str, Any]:
+def _row(version: ModelVersion, orders: Sequence[Order]) -> dict[str, Any]:
     return {
         "name": version.name,
         "version": version.version,
@@ -28,6 +29,7 @@ def _row(version: ModelVersion) -> dict[str, Any]:
         "created": version.created,
         "passed": version.passed,
         "run": version.run,
+        "orders": [order.as_dict() for order in orders],
     }
 
 
@@ -46,17 +48,20 @@ def list_(
     workspace: Where = None,
     json: Json = False,
 ) -> None:
-    """List every version of every model, newest first."""
+    """List every version of every model, newest first, and the orders that stand, such as a fallback."""
     from rich.table import Table
 
+    from mainspring.cli._orders import print_orders
     from mainspring.cli._output import emit_json, out
+    from mainspring.operate.orders import standing
     from mainspring.registry import Registry
 
     with opened(workspace) as place:
         registry = Registry(place)
         versions = [v for each in ([name] if name else registry.names()) for v in registry.versions(each)]
+        orders = {each: standing(place, each) for each in dict.fromkeys(version.name for version in versions)}
     if json:
-        emit_json([_row(version) for version in versions])
+        emit_json([_row(version, orders[version.name]) for version in versions])
         return
     if not versions:
         out().print("No model is registered yet. Make one with: mainspring run")
@@ -70,6 +75,7 @@ def list_(
         created = f"{version.created:%Y-%m-%d %H:%M}"
         table.add_row(version.name, str(version.version), alias, musts, _headline(version), created)
     out().print(table)
+    print_orders(order for each in orders.values() for order in each)
 
 
 @app.command
@@ -80,20 +86,23 @@ def show(
     workspace: Where = None,
     json: Json = False,
 ) -> None:
-    """Show one version: metrics with intervals, verdicts, forms, where it came from."""
+    """Show one version: metrics with intervals, verdicts, forms, where it came from, and orders about its model."""
     from rich.table import Table
 
+    from mainspring.cli._orders import print_orders
     from mainspring.cli._output import emit_json, out
+    from mainspring.operate.orders import standing
     from mainspring.registry import Registry
 
     with opened(workspace) as place:
         registry = Registry(place)
         version = registry.resolve(model)
         manifest = registry.load(version).manifest
+        orders = standing(place, version.name)
     verdicts = version.evidence.get("verdicts", [])
     if json:
         emit_json(
-            _row(version)
+            _row(version, orders)
             | {"metrics": dict(version.metrics), "verdicts": verdicts, "form": manifest.form, "forms": manifest.forms}
             | {"digest": version.digest, "kind": manifest.kind, "features": manifest.features, "tags": version.tags}
         )
@@ -114,6 +123,7 @@ def show(
     for verdict in verdicts:
         colour = {"pass": "green", "fail": "red"}.get(verdict["result"], "yellow")
         console.print(f"[{colour}]{verdict['result']:>14}[/]  {escape(_said(verdict))}")
+    print_orders(orders)
 
 
 def _said(verdict: Mapping[str, Any]) -> str:

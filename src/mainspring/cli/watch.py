@@ -30,6 +30,7 @@ def watch(
     What left its band opens an incident or is added to one, and whom [notify] names is told. Nothing is judged or told
     twice, however often this is called; it acts on nothing (that is what `mainspring loop` does).
     """
+    from mainspring.cli._orders import print_orders
     from mainspring.cli._output import emit_json, out
     from mainspring.cli._progress import shown
     from mainspring.cli._span import span
@@ -61,8 +62,7 @@ def watch(
     if compared is not None:
         out().print(compared.words, markup=False)
     _print(found)
-    for order in orders:
-        out().print(order.words, markup=False)
+    print_orders(orders)
     if sent is not None and sent.delivered + sent.failed:
         failed = f", {sent.failed:,} tried in vain: see mainspring incidents outbox" if sent.failed else ""
         out().print(f"Messages: {sent.delivered:,} delivered{failed}.", markup=False)
