@@ -34,7 +34,12 @@ def serve(
         list[str] | None, Parameter(negative=(), help="A further name by which the endpoint may be called.")
     ] = None,
     durable: Annotated[
-        bool, Parameter(negative=(), help="Answer only when the prediction is on the disk: nothing is lost by a crash.")
+        bool,
+        Parameter(
+            negative=(),
+            help="Answer only when the prediction is on the disk: nothing is lost by a crash. Where the disk refuses "
+            "it, the answer comes all the same, with the header x-mainspring-log: lost.",
+        ),
     ] = False,
     log: Annotated[bool, Parameter(negative="--no-log", help="Keep a prediction log.")] = True,
     max_rows: Annotated[int, Parameter(help="Rows in one request at most.")] = 10_000,
