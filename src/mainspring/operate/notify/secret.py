@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
 
 from mainspring.operate.notify.failure import Undeliverable
 
@@ -24,11 +24,23 @@ def resolve(reference: str) -> str:
         return value
     if kind == "file":
         try:
-            path = Path(name)
-            text = path.read_text("utf-8") if path.stat().st_size <= LARGEST else ""
-        except (OSError, UnicodeDecodeError) as error:
+            text = _read(name).decode("utf-8")
+        except (OSError, ValueError) as error:  # also a name that no file can have
             raise Undeliverable(f"{name} cannot be read: {getattr(error, 'strerror', None) or 'not text'}") from None
         if not text.strip():
-            raise Undeliverable(f"{name} holds no secret (it is empty, or larger than 64 KB)")
+            raise Undeliverable(f"{name} holds no secret: it is empty")
         return text.strip()
     return reference
+
+
+def _read(name: str) -> bytes:
+    """The bytes of the regular file *name*: a device has no end, and a pipe that nobody writes to keeps one waiting."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(name, flags | getattr(os, "O_CLOEXEC", 0))
+    with open(handle, "rb") as file:  # noqa: PTH123  # a handle, which pathlib does not open
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Undeliverable(f"{name} holds no secret: it is no file")
+        found = file.read(LARGEST + 1)  # not by its size, which it may not tell
+    if len(found) > LARGEST:
+        raise Undeliverable(f"{name} holds no secret: it is larger than {LARGEST // 1024} KB")
+    return found
