@@ -9,6 +9,7 @@ from email.utils import formatdate
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from mainspring.serve import memory
 from mainspring.serve.endpoint import NOT_LOGGED, Endpoint
 from mainspring.serve.exchange import Gone, Reply, Request, unkept
 from mainspring.serve.guard import Guard
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 SMALL_BODY = 64 * 1024
 """A body up to so many bytes may be read on the loop, and waits with the single rows; larger ones wait apart."""
+CROWD = 64
+"""When half of so many connections, or of more, are gone, what they took is given back to the system."""
 
 
 class App:
@@ -65,9 +68,12 @@ class App:
         self.works = Works(self.pool, most=settings.limits.jobs, timeout=settings.limits.timeout)
         self.lane: Lane
         self.connections: set[Any] = set()
+        self._loop: asyncio.AbstractEventLoop
+        self._crowd = 0  # so many connections there have been since memory was given back
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Open the quick lane on *loop*."""
+        self._loop = loop
         self.lane = Lane(self.endpoint, loop, self.pool)
         self.tick()
 
@@ -87,6 +93,10 @@ class App:
                 connection.transport.abort()
             elif connection.is_idle(now):
                 connection.transport.close()
+        self._crowd = max(self._crowd, len(self.connections))
+        if self._crowd >= CROWD and len(self.connections) <= self._crowd // 2:
+            self._crowd = len(self.connections)
+            self._loop.run_in_executor(None, memory.give_back)
 
     def turned_away(self, status: int, path: str, *, is_post: bool) -> None:
         """Count a request that is turned away unread: for want of room whatever it asks, else if it is for us."""

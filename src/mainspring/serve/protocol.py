@@ -2,7 +2,8 @@
 
 `POST /predict` with a small body does not become an ASGI task: it goes to `mainspring.serve.lane` from the parser's
 own callbacks, which costs a third. Everything else is uvicorn's, except that heads have a size, that what is being
-received has a deadline, and that bodies together hold no more memory than they may.
+received has a deadline, that bodies together hold no more memory than they may, that of many requests which come at
+once a few are taken at a time, and that a wish for another protocol is passed over.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -26,6 +28,10 @@ QUICK = 64 * 1024
 """A body up to so many bytes may take the quick lane."""
 LINGER = 2.0
 """So many seconds what a refused client still sends is thrown away, so that it reads why it was refused."""
+PIECE = 4096
+"""So many bytes are parsed without a look at how many requests they are."""
+DEEP = 32
+"""So many requests of one read are taken at a time: as bytes they cost a hundredth of what they do as tasks."""
 LONGEST_ID = 128
 MANY = 200
 FEW = 32
@@ -34,19 +40,25 @@ _KINDS = (b"application/json", b"text/json")
 
 
 class _Flow(FlowControl):
-    """Reads no more while requests wait behind the one that is being answered, so that they do not pile up."""
+    """Reads no more while requests wait behind the one that is being answered, so that they do not pile up.
+
+    ``kept``: so many bytes were read and not even parsed yet.
+    """
 
     def __init__(self, transport: asyncio.Transport, pipeline: Collection[Any]) -> None:
         super().__init__(transport)
         self._pipeline = pipeline
+        self.kept = 0
 
     def resume_reading(self) -> None:
-        if not self._pipeline and not self.write_paused:
+        if not (self._pipeline or self.write_paused or self.kept):
             super().resume_reading()
 
 
 class Http(HttpToolsProtocol):
     """One connection. See the module."""
+
+    flow: _Flow
 
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         """As uvicorn makes it; the app is ours."""
@@ -76,6 +88,9 @@ class Http(HttpToolsProtocol):
         self._request = ""
         self._echo = b""
         self._lingering = False
+        self._rest = b""  # what was read, of which only so much was parsed
+        self._at = 0
+        self._upgrades = False  # the request asks for another protocol, and will be parsed again without that
 
     # what the event loop says
 
@@ -91,17 +106,24 @@ class Http(HttpToolsProtocol):
         """Give back what was reserved."""
         self._release()
         self._chunks = None
+        self._drop_rest()
+        running = self._running  # uvicorn tells the last of the pipeline only, and this one would go on writing
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
+        # they know this connection, and the collector of cycles hardly ever runs
+        self.pipeline.clear()
+        self.cycle = self._running = self._receiving = self._deferred = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        """Parse, and look after what the rest of the request may cost."""
-        if self._lingering:
-            return
-        self._begins = 0 if self.begun else -1  # how many requests begin in this piece, but for one that it begins with
-        got = self._got if self.begun else -1
-        super().data_received(data)
-        if self.begun and not self._lingering:
-            self._received_in_part(len(data), is_dry=got == self._got and self._begins == 0)
+        """Parse: what is long only as far as there are not too many requests in it."""
+        if self._rest or len(data) > PIECE:
+            self._rest, self._at = self._rest[self._at :] + data, 0
+            self._go_on()
+        elif not self._lingering:
+            self._parse(data)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: read no more of its requests either."""
@@ -114,6 +136,8 @@ class Http(HttpToolsProtocol):
         super().resume_writing()
         if not self.transport.is_closing():
             self.flow.resume_reading()
+            if self._rest:
+                self.loop.call_soon(self._go_on)
 
     def shutdown(self) -> None:
         """Finish what was asked; where nothing was, wait a moment for what may be on its way."""
@@ -154,6 +178,11 @@ class Http(HttpToolsProtocol):
         if self.url == b"/predict" and not traced and self._is_quick():
             self._chunks = []
             return
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self.refuse(Problem(501, "This is no proxy."))
+            self._upgrades = True
+            return
         if not self._fits():
             return
         url, headers, expects = self.url, self.headers, self.expect_100_continue
@@ -186,6 +215,8 @@ class Http(HttpToolsProtocol):
         started, self.begun = self.begun, 0.0
         self.rested = started
         if chunks is None:
+            if self._upgrades:
+                return
             if not self._lingering:
                 super().on_message_complete()
             if self._is_answered():
@@ -203,6 +234,8 @@ class Http(HttpToolsProtocol):
         self._release()
         self.rested = time.perf_counter()
         super().on_response_complete()
+        if self._rest:
+            self.loop.call_soon(self._go_on)
 
     def send_400_response(self, msg: str) -> None:
         """What came is not HTTP."""
@@ -228,6 +261,8 @@ class Http(HttpToolsProtocol):
             self._deferred = None
             self._running = cycle
             super()._start_asgi_task(cycle, app)
+            if self._rest:
+                self.loop.call_soon(self._go_on)
 
     def refuse(self, problem: Problem) -> None:
         """Say no, take nothing more of this connection, and close it when what was said can have been read.
@@ -236,6 +271,7 @@ class Http(HttpToolsProtocol):
         """
         if self._lingering or self.transport.is_closing():
             return
+        self._drop_rest()
         route = getattr(self, "url", b"").split(b"?")[0].decode("latin-1")
         if not self._is_answered():  # what is answered is in the log
             self.ours.turned_away(problem.status, route, is_post=bool(route) and self.parser.get_method() == b"POST")
@@ -282,7 +318,10 @@ class Http(HttpToolsProtocol):
 
     def is_idle(self, now: float) -> bool:
         """Whether nothing was asked for so long that the connection may go."""
-        return not (self._waiting or self.begun or self._is_at_work()) and now - self.rested > self.limits.keep_alive
+        return (
+            not (self._waiting or self.begun or self._rest or self._is_at_work())
+            and now - self.rested > self.limits.keep_alive
+        )
 
     def is_stuck(self, now: float) -> bool:
         """Whether the client has taken nothing of what it was sent for as long as a request may take.
@@ -296,6 +335,72 @@ class Http(HttpToolsProtocol):
         return now - self._taken > self.limits.timeout
 
     # how it is done
+
+    def _go_on(self) -> None:
+        """Parse more of what was read, until a request waits for the answer of another, or answers for their reader."""
+        while self._rest and not (self._lingering or self.transport.is_closing()):
+            if self.pipeline or self._deferred is not None or self.flow.write_paused:
+                self._keep_rest()
+                return
+            data, begin = self._rest, self._at
+            end = self._at = _behind(data, begin, DEEP)
+            self._parse(data[begin:end])
+            if end == len(data):
+                break
+        self._drop_rest()
+
+    def _keep_rest(self) -> None:
+        """Let the rest of what was read wait, where there is room for it."""
+        if self.flow.kept:
+            return
+        size = len(self._rest)
+        if self.ours.held + size > self.limits.bodies:
+            self.ours.tally.count("refused_bodies")
+            self.refuse(busy("Too many requests wait for answers to others: try again."))
+            return
+        self.ours.held += size
+        self.flow.kept = size
+        self.flow.pause_reading()
+
+    def _drop_rest(self) -> None:
+        self._rest = b""
+        if self.flow.kept:
+            self.ours.held -= self.flow.kept
+            self.flow.kept = 0
+            if not self.transport.is_closing():
+                self.flow.resume_reading()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse, and look after what the rest of the request may cost."""
+        self._begins = 0 if self.begun else -1  # how many requests begin in this piece, but for one that it begins with
+        got = self._got if self.begun else -1
+        self._unset_keepalive_if_required()
+        left = data
+        while left:
+            try:
+                self.parser.feed_data(left)
+                break
+            except httptools.HttpParserUpgrade as upgrade:
+                left = self._plain(left[upgrade.args[0] :])
+            except httptools.HttpParserError:
+                message = "Invalid HTTP request received."
+                self.logger.warning(message)
+                self.send_400_response(message)
+                break
+        if self.begun and not self._lingering:
+            self._received_in_part(len(data), is_dry=got == self._got and self._begins == 0)
+
+    def _plain(self, rest: bytes) -> bytes:
+        """The request that asked for another protocol, without that, and the *rest* behind its head.
+
+        We speak no other, so it is answered as if it had not asked; the parser has passed over its body.
+        """
+        self._upgrades = False
+        if self._lingering or self.transport.is_closing():
+            return b""
+        lines = b"".join(b"%b: %b\r\n" % (name, value) for name, value in self.headers if name != b"upgrade")
+        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
+        return b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, lines, rest)
 
     def _is_answered(self) -> bool:
         """Whether the app has answered the request the body of which is still coming."""
@@ -408,3 +513,14 @@ class Http(HttpToolsProtocol):
     def _close_if_idle(self) -> None:
         if not self._is_at_work() and not self._waiting and self.begun == 0 and not self.transport.is_closing():
             self.transport.close()
+
+
+def _behind(data: bytes, begin: int, heads: int) -> int:
+    """Where so many *heads* of requests, or what looks like their ends, are over in *data* from *begin* on."""
+    for _ in range(heads):
+        line = data.find(b"\r", begin)  # quick: a body of JSON mostly has none
+        found = data.find(b"\r\n\r\n", line) if line >= 0 else -1
+        if found < 0:
+            return len(data)
+        begin = found + 4
+    return begin
