@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.cli._exit import guarded
+from mainspring.cli.app import app
 from mainspring.serve.endpoint import Endpoint
+from mainspring.serve.lane import LOST
 from mainspring.serve.log import open_spool, spool
 from mainspring.serve.log import writer as module
 from mainspring.serve.log.record import Record, apart, decode, encode, encode_many
@@ -345,6 +349,13 @@ def test_durable_answers_only_for_what_is_on_the_disk(tmp_path: Path, monkeypatc
         assert {f"id-{number}" for number in range(64)} | {"id-65"} <= set(kept(writer.folder))
 
     asyncio.run(run())
+
+
+def test_the_help_of_durable_names_the_header_of_an_answer_that_is_not_on_the_disk(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert guarded(app, ["serve", "--help"]) == 0
+    assert LOST.decode().strip() in " ".join(re.sub(r"[│|]", " ", capsys.readouterr().out).split())
 
 
 def test_who_asks_while_a_write_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
