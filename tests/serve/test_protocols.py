@@ -60,10 +60,14 @@ def test_health_and_metadata(http: httpx.Client) -> None:
         {"name": "predict", "datatype": "BYTES", "shape": [-1]},
         {"name": "predict_proba", "datatype": "FP64", "shape": [-1, 2]},
     ]
-    for path in ("/v2/models/other", "/v2/models/shop/versions/9", "/v2/models/other/ready"):
+    versions = ("9", "0000000000011", "0" * 12 + "1", "1" * 5000, "-1", "1e0", "%C2%B9", "1_0")
+    wrong = [f"/v2/models/shop/versions/{version}" for version in versions]
+    for path in ("/v2/models/other", *wrong, *(f"{path}/ready" for path in wrong), "/v2/models/other/ready"):
         reply = http.get(path)
         assert reply.status_code == 404
         assert set(reply.json()) == {"error"}
+    for path in wrong:
+        assert http.post(f"{path}/infer", json={"inputs": []}).status_code == 404
     assert http.get("/v2/models/shop/infer").status_code == 405
 
 
@@ -307,6 +311,32 @@ def test_a_platforms_own_routes(workspace: Path) -> None:
         assert http.get(health, headers={"host": "anything"}).status_code == 200
         reply = http.post(predict, content=json.dumps({"instances": ROWS, "parameters": {}}))
         assert reply.json() == {"predictions": answers(ROWS)[0]}
+
+
+@pytest.mark.parametrize(
+    ("predict", "health"),
+    [("/predict", "/health"), ("/labels", "/predict"), ("/invocations", "/metrics"), ("/v2/models/shop/infer", "/v2")],
+)
+def test_a_platforms_route_that_is_one_of_ours_means_what_the_platform_says(
+    workspace: Path, predict: str, health: str
+) -> None:
+    routes = {
+        "AIP_HTTP_PORT": "0",
+        "AIP_PREDICT_ROUTE": predict,
+        "AIP_HEALTH_ROUTE": health,
+        "MAINSPRING_TOKEN": "hush",
+    }
+    with serving("shop", "--host", "127.0.0.1", workspace=workspace, **routes) as live, client(live) as http:
+        reply = http.get(health)  # a probe has no token
+        assert (reply.status_code, reply.content) == (200, b"")
+        http.headers["authorization"] = "Bearer hush"
+        for rows in (ROWS[:1], ROWS, ROWS * 100):
+            for kind in ({"content-type": "application/json"}, {}):
+                reply = http.post(predict, content=json.dumps({"instances": rows}), headers=kind)
+                assert reply.status_code == 200, reply.text
+                assert reply.json() == {"predictions": answers(rows)[0]}
+        if predict != "/predict":
+            assert http.post("/predict", json=shop.GOOD).json()["version"] == 1
 
 
 def test_openapi_describes_the_models_own_columns(http: httpx.Client) -> None:

@@ -1,9 +1,9 @@
 """HTTP on one connection: uvicorn's protocol with a quick lane, and with bounds on what a client may cost.
 
-`POST /predict` with a small body does not become an ASGI task: it goes to `mainspring.serve.lane` from the parser's
-own callbacks, which costs a third. Everything else is uvicorn's, except that heads have a size, that what is being
-received has a deadline, that bodies together hold no more memory than they may, that of many requests which come at
-once a few are taken at a time, and that a wish for another protocol is passed over.
+`POST /predict` with a small body, where that route is ours, does not become an ASGI task: it goes to
+`mainspring.serve.lane` from the parser's own callbacks, which costs a third. Everything else is uvicorn's, except that
+heads have a size, that what is being received has a deadline, that bodies together hold no more memory than they may,
+that of many requests which come at once a few are taken at a time, and that a wish for another protocol is passed over.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Http(HttpToolsProtocol):
         super().__init__(*arguments, **settings)
         self.ours: App = self.config.app  # type: ignore[assignment]
         self.limits = self.ours.limits
+        self.quick = self.ours.quick
         self.begun = 0.0  # when the request that is being received began; 0 while none is
         self.rested = time.perf_counter()  # since when nothing has been asked
         self.in_head = False
@@ -175,7 +176,7 @@ class Http(HttpToolsProtocol):
         if self._lingering:
             return
         traced = self.ours.telemetry is not None and self.ours.is_traced(self.headers)
-        if self.url == b"/predict" and not traced and self._is_quick():
+        if self.url == self.quick and not traced and self._is_quick():
             self._chunks = []
             return
         if self.parser.should_upgrade():

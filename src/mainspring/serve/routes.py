@@ -30,7 +30,7 @@ class Routes:
     """The handlers of one application."""
 
     def __init__(self, app: App) -> None:
-        """Lay out the table; a platform's own routes stand beside ours."""
+        """Lay out the table; a platform's own routes stand beside ours, or in their place."""
         self._app = app
         settings = app.settings
         get = {
@@ -76,7 +76,7 @@ class Routes:
     def scores(self, path: str) -> bool:
         """Whether a POST to *path* asks for predictions."""
         methods = self._table.get(path) or self._of_model(path)[0] or {}
-        return "POST" in methods and path != "/labels"
+        return methods.get("POST", self._labels) != self._labels
 
     def _of_model(self, path: str) -> tuple[dict[str, Handler] | None, str]:
         found = MODEL.fullmatch(path)
@@ -133,7 +133,7 @@ class Routes:
     async def _invocations(self, request: Request) -> Reply:
         app = self._app
         kind = request.headers.get(b"content-type", b"").decode("latin-1")
-        if request.path != "/invocations" and not kind:
+        if request.path == app.settings.predict_route and not kind:
             kind = "application/json"  # what a platform forwards
 
         def read() -> Asked:
@@ -203,10 +203,11 @@ def _known(live: Deployment, name: str, version: str | None) -> int | None:
         raise Problem(404, f"There is no model {name[:200]!r} here; this endpoint serves {live.champion.name}.")
     if version is None:
         return None
-    if not version.isascii() or not version.isdigit() or int(version[:12]) not in live.versions:
+    number = next((each for each in live.versions if str(each) == version), None)
+    if number is None:
         known = ", ".join(str(each) for each in sorted(live.versions))
         raise Problem(404, f"Version {version[:40]} of {name} is not loaded here; loaded: {known}.")
-    return int(version)
+    return number
 
 
 def _json(value: Any, status: int = 200) -> Reply:
