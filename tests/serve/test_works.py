@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import weakref
@@ -68,3 +69,31 @@ def test_what_fails_is_told_and_counts_no_more() -> None:
             assert works.waiting == 0
 
     asyncio.run(run())
+
+
+class _Large:
+    """Stands for the rows of a large request."""
+
+
+def test_what_a_refused_request_has_read_is_let_go_of_at_once() -> None:
+    seen: list[weakref.ref[_Large]] = []
+
+    def read() -> None:
+        rows = _Large()
+        seen.append(weakref.ref(rows))
+        raise Problem(413, "too many")
+
+    async def ask() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            works = Works(pool, most=1, timeout=10)
+            for _ in range(3):
+                with contextlib.suppress(Problem):
+                    await works.do(read)
+                await asyncio.sleep(0.05)  # the thread takes its hands off it
+
+    gc.disable()
+    try:
+        asyncio.run(ask())
+        assert [ref() for ref in seen] == [None] * 3
+    finally:
+        gc.enable()

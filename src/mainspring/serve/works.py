@@ -53,9 +53,15 @@ class Works:
             return await asyncio.wait_for(asyncio.wrap_future(future), self._timeout)
         except TimeoutError:
             raise late(self._timeout) from None
+        except Exception as error:
+            # The frames of what went wrong hold what was read, which may be large, and by the futures they hold the
+            # error that holds them: they would stay until a full collection, which is rare here.
+            error.__traceback__ = None
+            raise
         finally:
             if future.cancel():
                 held.clear()  # the pool keeps it in its queue
+            del future
 
     async def answer(
         self, endpoint: Endpoint, read: Callable[[], Asked], render: Callable[[Asked, Scored], Any], *, whole: bool
