@@ -310,6 +310,54 @@ def test_of_two_loops_one_acts_and_a_stale_one_writes_nothing(bench: Looped) -> 
     other.close()
 
 
+def test_a_loop_keeps_its_lease_while_it_rests_and_says_when_it_has_lost_it(bench: Looped) -> None:
+    bench.hours(2)
+    bench.clock.set(bench.at + timedelta(minutes=1))
+    other = Bench(bench.root, clock=bench.clock)
+    leases, said, busy = other.workspace.ledger.leases, [], []
+
+    def rest(_: float) -> bool:
+        busy.append(LiveLoop(other.project, other.workspace).once().busy)
+        if len(busy) == 2:  # the machine sleeps for an hour
+            bench.clock.advance(timedelta(hours=1))
+            assert leases.acquire("loop/world", "another", 10_000) is not None
+        return len(busy) == 4
+
+    LiveLoop(bench.project, bench.workspace, told=said.append, lease_seconds=300).forever(rest, 1.0)
+    mine = leases.current("loop/world")
+    assert mine is not None
+    assert busy[0].endswith(" runs the loop")
+    assert busy[0] == busy[1]
+    assert busy[2:] == ["another runs the loop"] * 2
+    told = [line for line in said if "the loop" in line]
+    assert told == ["this process has the loop", "waiting: another runs the loop"]
+    other.close()
+
+
+def test_a_loop_whose_round_fails_leaves_the_next_one_to_another(
+    bench: Looped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Bench(bench.root, clock=bench.clock)
+    said: list[str] = []
+    busy: list[str] = []
+
+    def rest(_: float) -> bool:
+        busy.append(LiveLoop(other.project, other.workspace).once().busy)
+        monkeypatch.undo()
+        return len(busy) == 2
+
+    def broken(*_: object) -> None:
+        raise OSError("no space left")
+
+    live = LiveLoop(bench.project, bench.workspace, told=said.append)
+    monkeypatch.setattr(live, "_watch", broken)
+    live.forever(rest, 1.0)
+    assert said[0] == "this round failed, the next one tries again: OSError: no space left"
+    assert busy[0] == ""
+    assert busy[1].endswith(" runs the loop")
+    other.close()
+
+
 def test_served_features_are_compared_as_often_as_is_wished(bench: Looped) -> None:
     bench.hours(1)  # rows of other customers under the same names
     first = bench.once(skew=timedelta(hours=3))

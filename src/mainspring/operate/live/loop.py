@@ -30,6 +30,7 @@ from mainspring.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from datetime import datetime, timedelta
 
     from mainspring.contract.policy import Trigger
@@ -96,26 +97,38 @@ class LiveLoop:
 
     def once(self) -> Round:
         """One round. Raises MainspringError for what a person has to mend."""
-        with held(self._workspace, f"loop/{self._model}", seconds=self._seconds) as lease:
+        with self._leased() as lease:
             return self._busy() if lease is None else self._round(lease)
 
     def forever(self, wait: Callable[[float], bool], interval: float) -> None:
         """Round after round, until *wait* (called with seconds) says that it is over.
 
-        What goes wrong, foreseen or not, is told, and tried again in the next round.
+        Who has the loop keeps it between rounds. What goes wrong, foreseen or not, is told, and tried again in the next
+        round; until then another process may have the loop, for it may be this one that is broken.
         """
-        with_lease = False
-        while True:
+        leads = over = False
+        while not over:
             try:
-                done = self.once()
+                with self._leased() as lease:
+                    while not over:
+                        done = self._busy() if lease is None else self._round(lease)
+                        if bool(done.busy) is leads:
+                            leads = not done.busy
+                            self._told(f"waiting: {done.busy}" if done.busy else "this process has the loop")
+                        over = self._stop() or wait(interval)
+                        if lease is None or not self._holds(lease):
+                            break
             except Exception as error:  # nobody starts it again at night
                 self._told(f"this round failed, the next one tries again: {why(error)}")
-            else:
-                if bool(done.busy) is with_lease:
-                    with_lease = not done.busy
-                    self._told(f"waiting: {done.busy}" if done.busy else "this process has the loop")
-            if self._stop() or wait(interval):
-                return
+                over = over or self._stop() or wait(interval)
+
+    def _leased(self) -> AbstractContextManager[Lease | None]:
+        return held(self._workspace, f"loop/{self._model}", seconds=self._seconds)
+
+    def _holds(self, lease: Lease) -> bool:
+        """Whether *lease* is still ours: who slept for longer than it lasts may have lost it."""
+        current = self._ledger.leases.current(lease.name)
+        return current is not None and current.token == lease.token
 
     def _busy(self) -> Round:
         lease = self._ledger.leases.current(f"loop/{self._model}")
