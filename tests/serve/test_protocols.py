@@ -299,6 +299,15 @@ def test_tensors_are_counted_before_they_are_read(http: httpx.Client, shape: lis
     assert (reply.status_code, list(reply.json())) == (413, ["error"]), reply.text
 
 
+def test_texts_are_read_up_to_their_number(http: httpx.Client) -> None:
+    for size, said in ((900_000, "has more than 3 raw elements"), (8, "has 2 raw elements of 3")):
+        about = {"name": "town", "shape": [3], "datatype": "BYTES", "parameters": {"binary_data_size": size}}
+        head = json.dumps({"inputs": [about]}).encode()
+        headers = {"inference-header-content-length": str(len(head))}
+        reply = http.post("/v2/models/shop/infer", content=head + bytes(size), headers=headers)
+        assert (reply.status_code, said in reply.json()["error"]) == (400, True)
+
+
 def test_ping(http: httpx.Client) -> None:
     reply = http.get("/ping")
     assert (reply.status_code, reply.content) == (200, b"")

@@ -137,6 +137,8 @@ def _texts(name: str, count: int, data: memoryview) -> list[Any]:
     texts: list[Any] = []
     position = 0
     while position < len(data):
+        if len(texts) == count:  # of empty ones there may be millions
+            raise _bad(name, f"has more than {count} raw elements.")
         if position + 4 > len(data):
             raise _bad(name, "has raw BYTES that end within a length.")
         (length,) = struct.unpack_from("<I", data, position)
