@@ -81,7 +81,7 @@ class Shadows:
             shadow = _as_asked(live, served, asked)
             scored = served.score(shadow.matrix)
             if self._log is not None:
-                self._log.append(record_of(shadow, scored, time.perf_counter() - start))
+                self._log.append(record_of(shadow, scored, time.perf_counter() - start), rows=asked.count)
         except Exception:  # a boundary: a shadow may do whatever it likes but disturb
             self.failed[served.version] = self.failed.get(served.version, 0) + asked.count
         else:
