@@ -61,6 +61,20 @@ def test_a_spent_must_leaves_with_one(call_in: Call, own_shop: Path) -> None:
     assert done.code == 1
 
 
+def test_what_never_held_is_not_kept_though_little_was_measured(call_in: Call, own_shop: Path) -> None:
+    judged(own_shop, [0.5] * 2 + [None] * 170)
+    (one,) = json.loads(call_in("slo", "--json", where=own_shop).out)["budgets"]
+    assert (one["attained"], one["health"]) == (0.0, "unproven")
+    assert one["left"] > 0
+    done = call_in("slo", "-o", "slo.html", where=own_shop)
+    assert done.code == 0
+    assert "0.00%" in done.out
+    assert "unproven: it held for less of the measured time than its objective" in done.out
+    text = (own_shop / "slo.html").read_text()
+    assert "roc_auc at least 0.7 held for less of the measured time than its objective." in text
+    assert "keeps within its budget" not in text
+
+
 def test_wrong_use_is_one_message(call_in: Call, own_shop: Path) -> None:
     for arguments, said in (
         (["shpo"], "Did you mean shop?"),

@@ -110,8 +110,11 @@ def test_looks_back_are_those_of_the_workbook_for_thirty_days() -> None:
         (["not measurable"] * 5, "unknown"),
         (["pass"] * 700, "kept"),
         (["pass"] * 700 + ["fail"], "burning fast"),
-        # three hours of 7.2 are gone, but it is over: nobody is called
-        (["fail"] * 3 + ["pass"] * 100, "kept"),
+        # three hours of 7.2 are gone, but it is over: nobody is called; yet it held for less than 99 % so far
+        (["fail"] * 3 + ["pass"] * 100, "unproven"),
+        (["fail"] * 3 + ["pass"] * 297, "kept"),
+        (["fail"] * 3 + ["not measurable"] * 297, "unproven"),
+        (["fail"] * 3 + ["pass"] * 717, "kept"),
         (["pass"] * 48 + ["fail"] * 2 + ["pass"] * 5, "burning"),
         (["fail"] * 8 + ["pass"] * 400, "spent"),
     ],
@@ -138,9 +141,9 @@ def test_what_was_long_ago_says_nothing_about_now() -> None:
     # each look says nothing any more once the traffic has stopped for longer than it reaches and than three windows
     ended = [of(bad, end=NOW - hours * HOUR) for hours in (2, 4, 7, 73)]
     assert [sum(burn.long_rate is not None for burn in found.burns) for found in ended] == [3, 2, 1, 0]
-    assert [found.health for found in ended] == ["burning fast", "burning fast", "burning", "kept"]
+    assert [found.health for found in ended] == ["burning fast", "burning fast", "burning", "unproven"]
     # and where the labels have stopped for more than a quarter of the span
-    assert of(bad + ["not measurable"] * 200).health == "kept"
+    assert of(bad + ["not measurable"] * 200).health == "unproven"
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def _show(name: str, budgets: Sequence[Budget], windows: int) -> None:
     from mainspring.cli._output import out
     from mainspring.cli._table import print_table, table
     from mainspring.operate.budget import spark
-    from mainspring.operate.budget_page import MARKS, span_words
+    from mainspring.operate.budget_page import MARKS, UNPROVEN, span_words
 
     if not budgets:
         seen = "no window of it has been judged" if not windows else "no requirement of its contract was judged"
@@ -80,6 +80,8 @@ def _show(name: str, budgets: Sequence[Budget], windows: int) -> None:
             f"[{colour}]{each.health}[/]",
         )  # fmt: skip
     print_table(rows)
+    if any(each.health == "unproven" for each in budgets):
+        out().print(UNPROVEN, markup=False)
 
 
 def _only(place: Workspace) -> str:

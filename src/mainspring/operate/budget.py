@@ -3,6 +3,8 @@
 A window of the prediction log is a slice of time in which a requirement was kept or broken. The objective says for what
 share of the time it must be kept; the rest, over the span of ``[slo]``, is the error budget. A window that could not be
 measured (labels are late, or too few to say anything) counts for neither. This is the timeslice method of OpenSLO.
+So a budget is not kept where it is within its bounds only by time that was not measured: as long as less of the
+measured time was kept than the objective asks for, it is ``unproven``. Of a span that was all measured none is.
 
 The burn rate is how many times faster than allowed the budget is used: at 1 it lasts exactly for the span. Fast and
 slow burning are told apart by several pairs of looks back, a long one so that a blip does not call anybody and a short
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 KIND = "verdicts"
 
-Health: TypeAlias = Literal["kept", "burning", "burning fast", "spent", "unknown"]
+Health: TypeAlias = Literal["kept", "burning", "burning fast", "spent", "unproven", "unknown"]
 
 LOOKS: tuple[tuple[float, float, str], ...] = ((0.02, 14.4, "page"), (0.05, 6.0, "page"), (0.10, 1.0, "ticket"))
 """Share of the budget, the burn rate at which it is used up within the long look back, and what that calls for."""
@@ -167,7 +169,9 @@ class Budget:
         if self.left <= _EMPTY < self.broken:
             return "spent"
         firing = {burn.calls_for for burn in self.burns if burn.firing}
-        return "burning fast" if "page" in firing else "burning" if firing else "kept"
+        if firing:
+            return "burning fast" if "page" in firing else "burning"
+        return "kept" if self.broken <= (self.kept + self.broken) * (1 - self.objective) else "unproven"
 
 
 def record(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mainspring.core.duration import format_duration
 from mainspring.operate.budget import Budget, course, spark
-from mainspring.report.figure import BAD, GOOD, QUIET, WARN, Figure
+from mainspring.report.figure import BAD, Figure
 from mainspring.report.page import Page
 from mainspring.report.table import Table
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-MARKS = {"kept": "good", "burning": "warn", "burning fast": "bad", "spent": "bad", "unknown": ""}
-_COLOURS = {"kept": GOOD, "burning": WARN, "burning fast": BAD, "spent": BAD, "unknown": QUIET}
+MARKS = {"kept": "good", "burning": "warn", "burning fast": "bad", "spent": "bad", "unproven": "warn", "unknown": ""}
+UNPROVEN = (
+    "unproven: it held for less of the measured time than its objective, "
+    "and is within its budget only by time that was not measured."
+)
 
 
 def page(model: str, budgets: Sequence[Budget]) -> str:
@@ -32,6 +35,8 @@ def page(model: str, budgets: Sequence[Budget]) -> str:
         "A window counts by its length. The burn rate is how many times faster than allowed a budget is used; long and "
         "short looks back follow table 5-8 of The Site Reliability Workbook."
     )
+    if any(found.health == "unproven" for found in budgets):
+        made.footer += f" {UNPROVEN.capitalize()}"
     return made.render()
 
 
@@ -57,6 +62,9 @@ def _verdict(budgets: Sequence[Budget]) -> tuple[str, str]:
         return "bad", f"The budget of {len(spent)} of {len(budgets)} requirements is spent: {spent[0].requirement}."
     if burning:
         return "warn", f"{burning[0].requirement} is {burning[0].health}."
+    unproven = [found for found in budgets if found.health == "unproven"]
+    if unproven:
+        return "warn", f"{unproven[0].requirement} held for less of the measured time than its objective."
     if any(found.health == "kept" for found in budgets):
         return "good", "Every requirement that was measured keeps within its budget."
     return "warn", "Nothing has been measured in this span."
