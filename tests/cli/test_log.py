@@ -252,7 +252,7 @@ def test_labels_by_id_and_how_they_stand(call_in: Call, place: Path) -> None:
     told = asked(call_in, place, "labels", "add", "late.csv")
     assert told == {
         "model": "shop", "file": "late.csv", "rows": 11, "new": 11, "duplicate": 0, "corrected": 0, "empty": 0,
-        "unknown": 1, "late": 11,
+        "unknown": 1, "unanswered": 0, "early": 0, "stale": 0, "late": 11,
     }  # fmt: skip
     done = call_in("labels", "add", "late.csv", where=place)
     assert done.out == "shop: 11 labels: 0 new, 11 there already.\n"
@@ -276,6 +276,22 @@ def test_labels_by_entity_and_time_as_the_contract_names_them(call_in: Call, pla
     (place / "other.csv").write_text("wer,wann,was\nc-3,2026-03-01T12:03:00Z,no\n")
     flags = ["--entity", "wer", "--time", "wann", "--label", "was", "--model", "shop"]
     assert asked(call_in, place, "labels", "add", "other.csv", *flags)["corrected"] == 1
+
+
+def test_labels_from_before_their_predictions_are_told_apart(call_in: Call, place: Path) -> None:
+    asked(call_in, place, "log", "compact")
+    (place / "train.csv").write_text(
+        "customer,asked,bought\nc-3,2025-12-01,yes\nc-4,2025-12-02,no\nc-5,2026-03-01,no\neve,2026-03-01,no\n"
+    )
+    done = call_in("labels", "add", "train.csv", where=place)
+    assert done.out == (
+        "shop: 4 labels: 4 new, 4 late, 2 from before the predictions of their entities, "
+        "1 of predictions that are not in the log.\n"
+    )
+    assert "times are those of the column asked" in done.err
+    assert "--time COLUMN; or leave it out of the file" in done.err
+    (line,) = [line for line in call_in("labels", "count", where=place).out.splitlines() if "belong" in line]
+    assert line == ("3 labels belong to no prediction in the log: 2 from before the predictions of their entities.")
 
 
 def test_labels_of_entities_that_look_like_numbers(call_in: Call, place: Path) -> None:

@@ -134,6 +134,93 @@ def test_by_entity_the_latest_prediction_at_or_before_counts(workspace: Workspac
     assert sorted(near["request"]) == ["r-0", "r-1"], "bob's label is a day after his prediction"
 
 
+def test_why_a_label_by_entity_belongs_to_nothing(workspace: Workspace, ids: list[str]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"entity": "c-0", "time": NOON - MINUTE, "label": "yes"},
+        {"entity": "c-1", "time": "2020-01-01", "label": "yes"},
+        {"entity": "c-2", "time": NOON + 40 * DAY, "label": "yes"},
+        {"entity": "eve", "time": NOON, "label": "yes"},
+        {"entity": "c-3", "time": NOON + 4 * MINUTE, "label": "yes"},
+        {"id": made_id(NOON), "label": "yes"},
+    ]
+    assert add(workspace, rows) == LabelCounts(rows=6, new=6, unknown=5), "to look is not for nothing"
+    totals = labels.count(workspace, MODEL)
+    assert (totals.labelled, totals.orphans, totals.early, totals.stale) == (1, 5, 2, 1)
+    again = [row | {"label": "no"} for row in rows]
+    assert add(workspace, again, explain=True) == LabelCounts(rows=6, corrected=6, unknown=5, early=2, stale=1)
+
+
+@pytest.mark.parametrize("day", ["2026-03-01", NOON.date(), "20260301"])
+def test_a_date_is_the_end_of_its_day(workspace: Workspace, ids: list[str], day: Any) -> None:
+    assert add(workspace, [{"entity": "c-3", "time": day, "label": "yes"}]).unknown == 0
+    assert truths(workspace) == {"r-3": "yes"}
+    before = {"entity": "c-4", "time": "2026-02-28", "label": "yes"}
+    assert add(workspace, [before], explain=True).early == 1
+
+
+def test_labels_of_what_was_not_answered_are_told_apart(workspace: Workspace, clock: SimulatedClock) -> None:
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"prediction": None, "scores": None, "status": 422},
+        {"role": "shadow"},
+        {},
+    ]
+    made = [made_id(NOON) for _ in kinds]
+    spool(workspace, [prediction(place, NOON, id=made[place], **given) for place, given in enumerate(kinds)])
+    compact(workspace, MODEL)
+    rows = [{"id": each, "label": "yes"} for each in [*made[:3], made_id(NOON)]]
+    assert add(workspace, rows) == LabelCounts(rows=4, new=4, unknown=1, unanswered=2)
+    totals = labels.count(workspace, MODEL)
+    assert (totals.predictions, totals.labelled, totals.orphans, totals.unanswered) == (2, 1, 1, 2)
+    assert totals.taken.new == totals.labelled + totals.orphans + totals.unanswered
+
+
+def test_what_says_otherwise_whom_it_is_about_corrects_all_the_same(
+    workspace: Workspace, ids: list[str], clock: SimulatedClock
+) -> None:
+    by_id = {"id": ids[3], "label": "yes"}
+    by_entity = {"entity": "c-3", "time": NOON + 5 * MINUTE, "label": "no"}
+    later = by_entity | {"time": NOON + 9 * MINUTE}
+    steps: list[tuple[dict[str, Any], LabelCounts]] = [
+        (by_id, LabelCounts(rows=1, new=1)),
+        (by_entity, LabelCounts(rows=1, corrected=1)),
+        (by_entity, LabelCounts(rows=1, duplicate=1)),
+        (later, LabelCounts(rows=1, duplicate=1)),
+        (by_id | {"label": "maybe"}, LabelCounts(rows=1, corrected=1)),
+        (later | {"label": "yes"}, LabelCounts(rows=1, corrected=1)),
+    ]
+    for row, count in steps:
+        assert add(workspace, [row]) == count, row
+        clock.advance(MINUTE)
+    assert truths(workspace) == {"r-3": "yes"}
+    by_id, by_entity = {"id": ids[5], "label": "no"}, {"entity": "c-5", "time": NOON + 5 * MINUTE, "label": "no"}
+    both: list[dict[str, Any]] = [by_entity, by_id]
+    assert add(workspace, both) == LabelCounts(rows=2, new=1, duplicate=1)
+    totals = labels.count(workspace, MODEL)
+    assert (totals.taken.new, totals.labelled, totals.orphans, totals.unanswered) == (2, 2, 0, 0)
+
+
+def test_a_label_that_says_the_same_by_entity_is_kept_for_a_prediction_that_comes_late(
+    workspace: Workspace, ids: list[str]
+) -> None:
+    add(workspace, [{"id": ids[3], "label": "yes"}])
+    assert add(workspace, [{"entity": "c-3", "time": NOON + DAY, "label": "yes"}]).duplicate == 1
+    spool(workspace, [prediction(77, NOON + 2 * MINUTE * 60, entity="c-3")], source="late")
+    compact(workspace, MODEL)
+    assert truths(workspace) == {"r-3": "yes", "r-77": "yes"}
+
+
+def test_counts_that_an_older_version_saved_are_read(workspace: Workspace, ids: list[str]) -> None:
+    add(workspace, [{"id": ids[0], "label": "yes"}])
+    states = workspace.ledger.states
+    state = states.get(labels.STATE, MODEL)
+    assert state is not None
+    state.value["taken"].pop("unanswered")
+    states.put(labels.STATE, MODEL, state.value)
+    assert add(workspace, [{"id": ids[1], "label": "yes"}]).new == 1
+    assert labels.count(workspace, MODEL).taken == LabelCounts(rows=2, new=2)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_the_join_by_entity_is_that_of_a_plain_loop(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, seed: int

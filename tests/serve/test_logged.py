@@ -188,6 +188,13 @@ def test_labels_by_http(workspace: Path) -> None:
         assert (counts["rows"], counts["new"], counts["late"]) == (2, 2, 1)
         again = http.post("/labels", json={"labels": [{"id": said[0], "label": "no"}]})
         assert again.json()["corrected"] == 1
+        wrong = http.post(
+            "/labels", json=[{"id": ["a"], "label": 1}, {"id": 5, "label": {}}, {"entity": 7, "label": 1}]
+        )
+        assert wrong.status_code == 422
+        broken = [(each["row"], each["field"], each["rule"]) for each in wrong.json()["violations"]]
+        assert broken == [(0, "id", "type"), (1, "id", "type"), (1, "label", "type")]
+        assert wrong.json()["error"].startswith("Row 0: id is not the text that came with the prediction")
         for body, status in (([], 400), ("x", 400), ([3], 400), ([{"label": "yes"}], 422), ([{"id": 3}], 422)):
             reply = http.post("/labels", json=body)
             assert reply.status_code == status, reply.text

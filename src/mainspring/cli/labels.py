@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     import polars as pl
 
     from mainspring.contract import Contract
-    from mainspring.serve.labels import LabelCounts
+    from mainspring.serve.labels import LabelCounts, LabelTotals
 
 app = App(name="labels", help="Labels: the truth about predictions, as it becomes known.", help_format="markdown")
 
+_UNANSWERED = "of requests that got no answer to be judged (refused, say)"
 Model: TypeAlias = Annotated[str | None, Parameter(help="The model; default: the project's.")]
 
 
@@ -45,7 +46,8 @@ def add(
 ) -> None:
     """Add labels to logged predictions: by prediction id, or by entity and time.
 
-    By entity, a label belongs to the latest prediction of that entity at or before its time, none older than 30 days.
+    By entity, a label belongs to the latest prediction of that entity at or before its time, none older than 30 days;
+    a date stands for the end of that day in UTC.
     """
     from mainspring.cli._output import emit_json, err, out
     from mainspring.data.read import read_with_report
@@ -61,12 +63,14 @@ def add(
         name = logged_model(place, model)
         done = labels.add(
             place, name, rows, source=source or (report.source if file != "-" else "pipe"),
-            expected_within=delay if isinstance(delay, timedelta) else None,
+            expected_within=delay if isinstance(delay, timedelta) else None, explain=True,
         )  # fmt: skip
     if json:
         emit_json({"model": name, "file": file, **asdict(done)})
     else:
         out().print(f"{name}: {_said(done)}.", markup=False)
+    if done.early:
+        err().print(_of_another_time(_time_column(frame, here, time)), style="yellow", markup=False)
 
 
 @app.command
@@ -86,7 +90,11 @@ def count(model: Model = None, /, *, workspace: Where = None, json: Json = False
     out().print(f"{_said(totals.taken)}.")
     if totals.orphans:
         said = "1 label belongs" if totals.orphans == 1 else f"{totals.orphans:,} labels belong"
-        out().print(f"{said} to no prediction in the log.")
+        why = [f"{number:,} {what}" for what, number in _near(totals) if number]
+        out().print(f"{said} to no prediction in the log{f': {listed(why)}' if why else ''}.")
+    if totals.unanswered:
+        said = "1 label is" if totals.unanswered == 1 else f"{totals.unanswered:,} labels are"
+        out().print(f"{said} {_UNANSWERED}.")
 
 
 def _names(here: Contract | None, identity: str | None, entity: str | None) -> frozenset[str]:
@@ -115,7 +123,7 @@ def _chosen(
     found = {
         "id": _column(frame, "--id", identity, [] if has_entity else ["id", "prediction_id"]),
         "entity": _column(frame, "--entity", entity, ["entity", *([project.entity] if project else [])]),
-        "time": _column(frame, "--time", time, ["time", *([project.time] if project else [])]),
+        "time": _time_column(frame, here, time),
         "label": _column(frame, "--label", label, ["label", *([project.target] if project else [])]),
     }
     if found["label"] is None:
@@ -126,6 +134,18 @@ def _chosen(
             f"The file has {listed(frame.columns)}."
         )
     return frame.select(frame[name].alias(wanted) for wanted, name in found.items() if name is not None)
+
+
+def _time_column(frame: pl.DataFrame, here: Contract | None, time: str | None) -> str | None:
+    return _column(frame, "--time", time, ["time", *([] if here is None else [here.project.time])])
+
+
+def _of_another_time(column: str | None) -> str:
+    """What to do about labels from before the predictions they are to be about."""
+    return (
+        f"The labels' times are those of the column {column}, which is to say when the truth was known. Name another "
+        "one: --time COLUMN; or leave it out of the file, and the labels count as known now."
+    )
 
 
 def _column(frame: pl.DataFrame, flag: str, named: str | None, guesses: list[str | None]) -> str | None:
@@ -143,8 +163,18 @@ def _said(counts: LabelCounts) -> str:
         ("there already", counts.duplicate),
         ("empty", counts.empty),
         ("late", counts.late),
-        ("of predictions that are not in the log", counts.unknown),
+        (_UNANSWERED, counts.unanswered),
+        *_near(counts),
+        ("of predictions that are not in the log", counts.unknown - counts.early - counts.stale),
     ):
         if number:
             parts.append(f"{number:,} {what}")
     return f"{parts[0]}: {', '.join(parts[1:])}"
+
+
+def _near(counts: LabelCounts | LabelTotals) -> tuple[tuple[str, int], ...]:
+    """Those of entities that are in the log, at other times."""
+    return (
+        ("from before the predictions of their entities", counts.early),
+        ("too long after the predictions of their entities", counts.stale),
+    )

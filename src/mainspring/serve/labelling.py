@@ -13,12 +13,23 @@ import msgspec
 from mainspring.core.errors import MainspringError
 from mainspring.serve.exchange import Reply
 from mainspring.serve.journal import journal
-from mainspring.serve.problem import Problem, busy, json_of
+from mainspring.serve.problem import Problem, Violation, busy, invalid, json_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mainspring.serve.app import App
     from mainspring.serve.exchange import Request
     from mainspring.workspace import Workspace
+
+_KINDS: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "id": (str, "the text that came with the prediction"),
+    "entity": ((str, int, float), "a text or a number"),
+    "time": (str, "a time in ISO 8601"),
+    "label": ((str, int, float), "a text, a number, true or false"),
+}
+_NOT_ASKED = ("early", "stale")
+"""Why a label belongs to nothing would take a look at much of the log."""
 
 
 async def take(app: App, request: Request) -> Reply:
@@ -59,14 +70,26 @@ def _rows(body: bytes, most: int) -> list[Any]:
         raise Problem(400, 'Expected a label such as {"id": "…", "label": …}, or a list of them.')
     if len(value) > most:
         raise Problem(413, f"There are {len(value):,} labels; at most {most:,} are taken at once.")
+    broken = [found for row, each in enumerate(value) for found in _broken(row, each)]
+    if broken:
+        raise invalid(broken)
     return value
+
+
+def _broken(row: int, label: dict[str, Any]) -> Iterator[Violation]:
+    """What in one label cannot be what it stands for; what is null is not there."""
+    for field, (kinds, what) in _KINDS.items():
+        value = label.get(field)
+        if value is not None and not isinstance(value, kinds):
+            yield Violation(row, field, "type", value, f"{field} is not {what}")
 
 
 def _keep(where: str, model: str, body: bytes, most: int, within: timedelta | None) -> dict[str, int]:
     """Keep the labels of a *body*, which may be large: in a thread. Those are late that do not come *within* it."""
     from mainspring.serve.labels import add
 
-    return asdict(add(_workspace(where), model, _rows(body, most), source="http", expected_within=within))
+    counts = asdict(add(_workspace(where), model, _rows(body, most), source="http", expected_within=within))
+    return {name: number for name, number in counts.items() if name not in _NOT_ASKED}
 
 
 @lru_cache(maxsize=1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, Refused, quote, suggestion
@@ -31,10 +31,12 @@ _FALSE = {"false", "0", "0.0", "no", "n", "f"}
 class LabelCounts:
     """What became of a table of labels. Every one of ``rows`` is new, duplicate, corrected or empty.
 
-    ``duplicate``: the same label of the same prediction was there already; nothing is kept of it. ``corrected``:
-    another one was there, and this one counts from now on. ``empty``: no label in it. Of the new and corrected,
-    ``unknown`` are about predictions that are not in the log (now; they count as soon as they are), and ``late`` came
-    longer after their predictions than labels are expected to.
+    ``duplicate``: the same label of the same prediction was there already. ``corrected``: another one was there, and
+    this one counts from now on. ``empty``: no label in it. Of the new and corrected, ``unknown`` are about predictions
+    that are not in the log (now; they count as soon as they are), ``unanswered`` about requests that are in the log
+    and got no answer to be judged (refused, say), and ``late`` came longer after their predictions than labels are
+    expected to. Where it was asked for, ``early`` and ``stale`` say how many of the unknown are of entities that are in
+    the log: from before its predictions, or too long after them.
     """
 
     rows: int = 0
@@ -43,6 +45,9 @@ class LabelCounts:
     corrected: int = 0
     empty: int = 0
     unknown: int = 0
+    unanswered: int = 0
+    early: int = 0
+    stale: int = 0
     late: int = 0
 
     def __add__(self, other: LabelCounts) -> LabelCounts:
@@ -55,13 +60,19 @@ class LabelCounts:
 class LabelTotals:
     """All labels of a model: what came in since the beginning, and how it stands now.
 
-    ``predictions`` answers are in the log, ``labelled`` of them have a label; ``orphans`` labels belong to none.
+    ``predictions`` answers are in the log, ``labelled`` of them have a label. ``orphans`` labels belong to no request
+    in the log; ``early`` and ``stale`` of them are of entities that are in it: from before its predictions, or too long
+    after them. ``unanswered`` labels are about requests that got no answer to be judged. That is all of them; several
+    of one prediction count as one.
     """
 
     taken: LabelCounts
     predictions: int
     labelled: int
     orphans: int
+    unanswered: int = 0
+    early: int = 0
+    stale: int = 0
 
 
 def add(
@@ -72,13 +83,15 @@ def add(
     source: str,
     expected_within: timedelta | None = None,
     tolerance: timedelta | None = None,
+    explain: bool = False,
 ) -> LabelCounts:
     """Take labels of predictions of *model*: a frame, or rows as mappings, with ``label`` and ``id``, or ``entity``.
 
-    With the entity goes the ``time`` of what the label says (ISO 8601, UTC where it names no zone; now where it is
-    missing): the label belongs to the latest prediction of that entity at or before it, none older than *tolerance* (30
-    days). Where both are given the id counts. *source* says where the labels come from, *expected_within* when a label
-    is late.
+    With the entity goes the ``time`` of what the label says (ISO 8601, UTC where it names no zone; a date means the end
+    of that day; now where it is missing): the label belongs to the latest prediction of that entity at or before it,
+    none older than *tolerance* (30 days). Where both are given the id counts. *source* says where the labels come from,
+    *expected_within* when a label is late; *explain*: say why a label by entity belongs to nothing, though that reads
+    much of the log.
 
     All or nothing, also when the process is killed; taken again, all are duplicates. Raises InputError for a row that
     names no prediction, a time that cannot be read, or a label that cannot be one of this model's.
@@ -97,7 +110,8 @@ def add(
         try:
             return _take(
                 workspace, log, tidy, source=source, expected_within=expected_within,
-                tolerance=tolerance or TOLERANCE, counts=LabelCounts(rows=frame.height, empty=empty),
+                tolerance=tolerance or TOLERANCE, explain=explain,
+                counts=LabelCounts(rows=frame.height, empty=empty),
             )  # fmt: skip
         except Refused:  # somebody else added labels meanwhile: what is new must be seen again
             if attempt == _ATTEMPTS - 1:
@@ -109,22 +123,30 @@ def count(workspace: Workspace, model: str, *, tolerance: timedelta | None = Non
     """How the labels of *model* stand."""
     import polars as pl
 
+    from mainspring.serve import standing
     from mainspring.serve.log.read import ANSWERED, TOLERANCE, PredictionLog
 
     log = PredictionLog(workspace, model)
     state = workspace.ledger.states.get(STATE, model)
-    taken = LabelCounts() if state is None else LabelCounts(**state.value["taken"])
     span = tolerance or TOLERANCE
     answers = log.scan(roles=ANSWERED).filter(pl.col("prediction").is_not_null()).select(pl.len())
     joined = log.labelled(columns=["id", "prediction"], tolerance=span).filter(pl.col("prediction").is_not_null())
-    labels = log.labels().select("id", "entity", "time", "label", "received").collect(engine="streaming")
-    distinct = _last_of_each(labels)
+    labels = log.labels().select("id", "entity", "time", "about").collect(engine="streaming")
+    lone = standing.unmatched(log, standing.placed(log, _last_of_each(labels), tolerance=span), explain=True)
     return LabelTotals(
-        taken=taken,
+        taken=LabelCounts() if state is None else _counts(state.value["taken"]),
         predictions=int(answers.collect(engine="streaming").item()) if log.segments() else 0,
         labelled=joined.select(pl.len()).collect(engine="streaming").item(),
-        orphans=_unknown(log, distinct, tolerance=span),
+        orphans=lone.unknown,
+        unanswered=lone.unanswered,
+        early=lone.early,
+        stale=lone.stale,
     )
+
+
+def _counts(value: Mapping[str, int]) -> LabelCounts:
+    """Counts as they were saved, perhaps by a version that counted other things too."""
+    return LabelCounts(**{each.name: value.get(each.name, 0) for each in fields(LabelCounts)})
 
 
 def _shape(workspace: Workspace, model: str) -> Shape:
@@ -157,38 +179,46 @@ def _take(
     source: str,
     expected_within: timedelta | None,
     tolerance: timedelta,
+    explain: bool,
     counts: LabelCounts,
 ) -> LabelCounts:
     """Compare with what is there, and add what is new, in one transaction."""
     import polars as pl
 
+    from mainspring.serve import standing
     from mainspring.serve.log import segment
     from mainspring.serve.log.read import FOREIGN, label_columns
 
     states = workspace.ledger.states
     state = states.get(STATE, log.model)
-    before = LabelCounts() if state is None else LabelCounts(**state.value["taken"])
+    before = LabelCounts() if state is None else _counts(state.value["taken"])
     last = 0 if state is None else int(state.value["received"])
     received = max(round(workspace.clock.now().timestamp() * 1e6), last + 1)  # rises though the clock may go back
-    judged = _judged(log, tidy)
-    fresh = judged.filter(pl.col("verdict") != "duplicate")
-    number = dict(judged["verdict"].value_counts().iter_rows())
+    fresh, verdicts = _judged(log, tidy, tolerance=tolerance)
+    number = dict(verdicts.value_counts().iter_rows())
     stamp = pl.lit(received, pl.Int64).cast(label_columns()["received"])
-    kept = _last_of_each(fresh.with_columns(received=stamp, source=pl.lit(source))).select(list(label_columns()))
+    kept = _last_of_each(fresh.with_columns(received=stamp, source=pl.lit(source)))
+    counted = kept.filter(pl.col("verdict") != "duplicate")
     late = 0
-    if expected_within is not None and kept.height:
-        late = kept.filter((pl.col("received") - pl.col("about")) > expected_within, pl.col("about") > FOREIGN).height
+    if expected_within is not None:
+        waited = pl.col("received") - pl.col("about")
+        late = counted.filter(waited > expected_within, pl.col("about") > FOREIGN).height
+    lone = standing.unmatched(log, counted, explain=explain)
     done = counts + LabelCounts(
         new=number.get("new", 0),
         corrected=number.get("corrected", 0),
         duplicate=number.get("duplicate", 0),
-        unknown=_unknown(log, kept, tolerance=tolerance) if kept.height else 0,
+        unknown=lone.unknown,
+        unanswered=lone.unanswered,
+        early=lone.early,
+        stale=lone.stale,
         late=late,
     )
     writer = f"{source}.{new_id()}"
+    rows = kept.select(list(label_columns())).sort("about")
     made = [
         segment.write(workspace.store, part, model=log.model, kind="labels", source=writer, sequence=place)
-        for place, part in enumerate(segment.pieces(kept.sort("about"), by_hour=False))
+        for place, part in enumerate(segment.pieces(rows, by_hour=False))
     ] if kept.height else []  # fmt: skip
     with workspace.ledger.together():
         states.put(
@@ -269,11 +299,19 @@ def _moment(value: Any, place: int) -> datetime | None:
     if value is None or value == "":
         return None
     moment = moment_of(value)
+    if moment is not None and _is_date(value):  # what was said of a day is said of its predictions too
+        moment = datetime.combine(moment, time.max, UTC)
     if moment is not None and not 0 <= moment.timestamp() * 1e6 <= LAST_MOMENT:
         raise InputError(f"Row {place}: expected a time between 1970 and 2100, got {quote(value)}.")
     if moment is None:
         raise InputError(f"Row {place}: expected a time in ISO 8601 such as 2026-01-31T12:00:00Z, got {quote(value)}.")
     return moment
+
+
+def _is_date(value: Any) -> bool:
+    if isinstance(value, str):
+        return len(value) <= len("2026-01-31")
+    return isinstance(value, date) and not isinstance(value, datetime)
 
 
 def _label(value: Any, kind: Kind | None, place: int) -> str:
@@ -312,47 +350,40 @@ def _last_of_each(labels: pl.DataFrame) -> pl.DataFrame:
     return labels.unique(["id", "entity", "time"], keep="last", maintain_order=True)
 
 
-def _judged(log: PredictionLog, tidy: pl.DataFrame) -> pl.DataFrame:
-    """The labels with a ``verdict``: new, duplicate or corrected, against those before them, here and in the log."""
+def _judged(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -> tuple[pl.DataFrame, pl.Series]:
+    """Of the *labels* those that are to be kept, `standing.placed`; and what each of them all is.
+
+    Kept is what does not only say again what was said of the same id, or of the same entity and time. It is new,
+    duplicate or corrected against all those before it about the same prediction, here and in the log.
+    """
     import polars as pl
 
-    from mainspring.serve.log import truth
+    from mainspring.serve import standing
+
+    again = _verdicts(labels, standing.said_before(log, labels)) == "duplicate"
+    fresh = labels.filter(~again)
+    repeated = pl.repeat("duplicate", labels.height - fresh.height, dtype=pl.String, eager=True)
+    if fresh.is_empty():
+        none = pl.lit(None, pl.String)
+        return fresh.with_columns(none.alias("its"), none.alias("verdict")), repeated
+    fresh = standing.placed(log, fresh, tolerance=tolerance)
+    about = standing.about_the_same(log, fresh, tolerance=tolerance)
+    verdict = _verdicts(standing.same_key(fresh), about)
+    return fresh.with_columns(verdict.alias("verdict")), pl.concat([verdict, repeated])
+
+
+def _verdicts(labels: pl.DataFrame, old: pl.DataFrame) -> pl.Series:
+    """Of each of the *labels*, in their order: what it is against those before it, the *old* ones first."""
+    import polars as pl
 
     key = ["id", "entity", "time"]
-    first, last = truth.span(tidy["about"])
-    old = log.labels(first, last + timedelta(microseconds=1)).select(*key, "label", "received")
-    there = old.join(tidy.lazy(), on=key, how="semi", nulls_equal=True).collect(engine="streaming").sort("received")
     both = pl.concat([
-        there.select(*key, "label", pl.lit(-1, pl.Int64).alias("place")),
-        tidy.with_row_index("place").select(*key, "label", pl.col("place").cast(pl.Int64)),
+        old.select(*key, "label", pl.lit(-1, pl.Int64).alias("place")),
+        labels.with_row_index("place").select(*key, "label", pl.col("place").cast(pl.Int64)),
     ])  # fmt: skip
     before = pl.col("label").shift(1).over(key)
     verdict = (
         pl.when(before.is_null()).then(pl.lit("new"))
         .when(before == pl.col("label")).then(pl.lit("duplicate")).otherwise(pl.lit("corrected"))
     )  # fmt: skip
-    judged = both.with_columns(verdict.alias("verdict")).filter(pl.col("place") >= 0).sort("place")
-    return tidy.with_columns(judged["verdict"])
-
-
-def _unknown(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -> int:
-    """How many of the *labels* belong to no prediction that is in the log."""
-    import polars as pl
-
-    from mainspring.serve.log import truth
-    from mainspring.serve.log.read import FOREIGN, SLACK
-
-    by_id = labels.filter(pl.col("id").is_not_null())
-    by_entity = labels.filter(pl.col("id").is_null())
-    missing = 0
-    if by_id.height:
-        rows = log.scan(columns=["id"])
-        if "about" in by_id.columns:
-            first, last = truth.span(by_id["about"])
-            if first > FOREIGN:
-                rows = log.scan(first - SLACK, last + SLACK, ["id"])
-        found = rows.join(by_id.lazy().select("id"), on="id", how="semi").unique().select(pl.len())
-        missing += by_id.height - found.collect(engine="streaming").item()
-    if by_entity.height:
-        missing += by_entity.height - truth.matched(log, by_entity, tolerance=tolerance).height
-    return missing
+    return both.with_columns(verdict.alias("verdict")).filter(pl.col("place") >= 0).sort("place")["verdict"]
