@@ -125,6 +125,8 @@ def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:
             opened.ledger.states.put("fallback", "shop", {"prediction": "yes", "by": "me"})
             opened.ledger.endpoints.set("shop", reason="falls back")
         until(lambda: live.events("swapped"))
+        assert http.get("/health").json() == {"status": "ok", "model": "shop", "version": 1, "fallback": True}
+        assert 'mainspring_fallback{model="shop"} 1.0' in http.get("/metrics").text
         one = http.post("/predict", json=shop.GOOD).json()
         assert one["prediction"] == "yes"
         assert one["flags"] == ["fallback"]
@@ -139,6 +141,8 @@ def test_a_fallback_answers_instead_of_the_model(workspace: Path) -> None:
             opened.ledger.states.delete("fallback", "shop")
             opened.ledger.endpoints.set("shop", reason="well again")
         until(lambda: len(live.events("swapped")) == 2)
+        assert "fallback" not in http.get("/health").json()
+        assert 'mainspring_fallback{model="shop"} 0.0' in http.get("/metrics").text
         assert "probabilities" in http.post("/predict", json=shop.GOOD).json()
 
 
@@ -173,6 +177,8 @@ def test_columns_that_are_set_aside_are_missing_to_the_model(workspace: Path) ->
             opened.ledger.states.put("aside", "shop", broken)
             opened.ledger.endpoints.set("shop", shadow=(3,), reason="set aside")
         until(lambda: live.events("swapped"))
+        assert http.get("/health").json() == {"status": "ok", "model": "shop", "version": 1, "aside": 3}
+        assert 'mainspring_columns_aside{model="shop"} 3.0' in http.get("/metrics").text
         assert answers_of_every_way(http, row) == pytest.approx([chance(less)] * 5, abs=1e-6)
         kept = http.post("/predict", json=row, headers={"x-request-id": "kept"}).json()
         assert kept["flags"] == told

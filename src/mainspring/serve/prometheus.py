@@ -159,13 +159,24 @@ class _Collector(Collector):
             "mainspring_model_version", "The version that is live, by its role", labels=["model", "role"]
         )
         share = GaugeMetricFamily("mainspring_canary_percent", "The canary's share of the traffic", labels=["model"])
+        fallback = GaugeMetricFamily(
+            "mainspring_fallback", "1 while every row is answered with the fallback, not by the model", labels=["model"]
+        )
+        aside = GaugeMetricFamily(
+            "mainspring_columns_aside", "Columns that are set aside, missing to the model", labels=["model"]
+        )
         if live is not None:
+            missing = live.asides.get(live.champion.version)
+            fallback.add_metric([model], live.fallback is not None)
+            aside.add_metric([model], 0 if missing is None else len(missing.columns))
             versions.add_metric([model, "champion"], live.champion.version)
             if live.canary is not None:
                 versions.add_metric([model, "canary"], live.canary.version)
             share.add_metric([model], live.percent if live.canary is not None else 0.0)
         yield versions
         yield share
+        yield fallback
+        yield aside
 
 
 def _histograms(name: str, text: str, model: str, label: str, found: list[tuple[str, Histogram]]) -> Any:

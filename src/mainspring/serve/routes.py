@@ -112,7 +112,13 @@ class Routes:
         live = self._app.endpoint.deployment
         if live is None or self._app.is_ending:
             return _json({"status": "ending" if self._app.is_ending else "loading"}, 503)
-        return _json({"status": "ok", "model": live.champion.name, "version": live.champion.version})
+        said: dict[str, Any] = {"status": "ok", "model": live.champion.name, "version": live.champion.version}
+        # it answers, but not what the model would say to whole rows; what is told here needs no key, so no more of it
+        if live.fallback is not None:
+            said["fallback"] = True
+        elif aside := live.asides.get(live.champion.version):
+            said["aside"] = len(aside.columns)
+        return _json(said)
 
     async def _version(self, request: Request) -> Reply:
         from mainspring.core.version import VERSION

@@ -76,6 +76,11 @@ class Aside:
     places: list[int]
     missing: list[float]
 
+    @property
+    def columns(self) -> list[str]:
+        """Their names."""
+        return [each.removeprefix("aside:") for each in self.flag.split(",")]
+
     def blank(self, matrix: Array) -> None:
         """Let them be missing in the rows of *matrix*."""
         matrix[:, self.places] = self.missing
