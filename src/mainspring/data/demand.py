@@ -120,7 +120,7 @@ def fairness(
     uncut: list[str] = []
     small: list[str] = []
     for name in (c.name for c in declared.values() if c.sensitive and task == "binary" and not columns[c.name].empty):
-        groups = typed[name].drop_nulls().value_counts(name="rows")
+        groups = typed[name].alias("group").drop_nulls().value_counts(name="rows")
         large = groups.filter(groups["rows"] >= FAIR_ROWS).height
         if groups.height > FAIR_GROUPS:
             uncut.append(f"{name} ({groups.height:,} values)")

@@ -127,7 +127,7 @@ def _check_key(table: pl.DataFrame, names: Sequence[str], word: str) -> None:
             raise NotFound.among("key column", name, table.columns, hint=f"It is missing from the table {word}.")
     if not names:
         return
-    twice = table.group_by(names).len().filter(pl.col("len") > 1).sort("len", *names, descending=True)
+    twice = table.group_by(names).len("\0rows").filter(pl.col("\0rows") > 1).sort("\0rows", *names, descending=True)
     if twice.height:
         value = ", ".join(map(str, twice.row(0)[:-1]))
         raise InputError(

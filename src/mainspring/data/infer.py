@@ -144,7 +144,9 @@ def _plain_number(series: pl.Series) -> pl.Series | None:
 def _count_nulls(before: pl.Series, after: pl.Series, findings: Findings) -> None:
     if before.null_count() == after.null_count():
         return
-    taken = before.filter(after.is_null() & before.is_not_null()).value_counts(name="n", sort=True)
+    taken = (
+        before.alias("spelling").filter(after.is_null() & before.is_not_null()).value_counts(name="cells", sort=True)
+    )
     for spelling, count in taken.iter_rows():
         findings.nulls.setdefault(spelling, {})[before.name] = count
 

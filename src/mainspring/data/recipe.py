@@ -42,7 +42,7 @@ class Recipe:
         ] = {}  # put into the frame together: a frame of thousands of columns is slow to change
         for step in self.steps:
             if isinstance(step, Duplicates):
-                frame = frame.with_columns(**mended)
+                frame = frame.with_columns(mended.values())
                 mended = {}
                 kept = _distinct(frame, step)
                 changes.append(Change(step=step.name, column=None, changed=frame.height - kept.height))
@@ -52,7 +52,7 @@ class Recipe:
                 found = step.mend(mended[name] if name in mended else plain_text(frame[name]))
                 mended[name] = found.series
                 changes.append(Change(step=step.name, column=name, changed=found.changed, lost=found.lost))
-        return frame.with_columns(**mended), tuple(changes)
+        return frame.with_columns(mended.values()), tuple(changes)
 
     def __add__(self, other: Recipe) -> Recipe:
         """One recipe, then the other."""

@@ -96,8 +96,8 @@ class Truth:
             rank = pl.Series(number).rank().to_numpy() / max(len(number), 1)
             return cls(series.name, task, np.column_stack([number, rank]), (series.name, "rank"))
         text = series.cast(pl.String)
-        counts = text.value_counts(sort=True)
-        labels = sorted(counts[series.name].head(JUDGED_CLASSES).to_list())
+        counts = text.alias("label").value_counts(sort=True, name="rows")
+        labels = sorted(counts["label"].head(JUDGED_CLASSES).to_list())
         if task == "binary" and len(labels) == 2:
             labels = labels[1:]
         indicators = [(text == label).cast(pl.Float64).to_numpy() for label in labels]

@@ -54,7 +54,7 @@ def invariance(
     model does not read the column, InputError where it has one level.
     """
     part, before = _sample(predictor, frame, column, rows, seed)
-    levels = part[column].drop_nulls().value_counts(sort=True)[column].head(MOST_LEVELS)
+    levels = part[column].alias("level").drop_nulls().value_counts(sort=True, name="rows")["level"].head(MOST_LEVELS)
     if len(levels) < 2:
         raise InputError(f"Column {column!r} has fewer than two values here; there is nothing to swap.")
     changed = np.zeros(len(part), dtype=bool)

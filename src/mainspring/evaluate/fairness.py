@@ -45,13 +45,14 @@ class Groups:
         """The groups of n *values* (array, list or series of any type), largest first."""
         column = texts(as_series(values))
         sizes = (
-            column.drop_nulls()
+            column.alias("group")  # the column may be called as the count is
+            .drop_nulls()
             .value_counts(sort=True, name="rows")
-            .sort(["rows", column.name], descending=[True, False])
+            .sort(["rows", "group"], descending=[True, False])
         )
-        names = tuple(sizes.filter(pl.col("rows") >= minimum_rows)[column.name])
+        names = tuple(sizes.filter(pl.col("rows") >= minimum_rows)["group"])
         small = sizes.filter(pl.col("rows") < minimum_rows)
-        left_out = dict(zip(small[column.name], small["rows"], strict=True))
+        left_out = dict(zip(small["group"], small["rows"], strict=True))
         if column.null_count():
             left_out["(not known)"] = column.null_count()
         code = column.replace_strict(names, range(len(names)), default=-1, return_dtype=pl.Int64)

@@ -105,7 +105,7 @@ def test_a_window_is_counted_segment_by_segment_without_shadows_and_fallbacks(
     assert found.answers.height == 3 * ROWS + 30
     assert found.answers["time"].is_sorted()
     assert 200 <= found.sample.height <= 310
-    assert {"a", "b", "kind", "label"} <= set(found.sample.columns)
+    assert {"a", "b", "kind", "label"} <= set(features_of(found.sample, known.champion).columns)
     bench.close()
 
 

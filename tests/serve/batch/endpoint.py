@@ -99,7 +99,7 @@ def _handler(bad: Bad, served: Endpoint, settings: Settings) -> type[BaseHTTPReq
             body = self.rfile.read(int(self.headers["content-length"]))
             request = self.headers["x-request-id"]
             with bad.guard:
-                bad.requests.append((time.monotonic(), request, msgspec.json.decode(body)["rows"]))
+                bad.requests.append((time.monotonic(), request, msgspec.json.decode(body)))
                 number = len(bad.requests)
                 fault = bad.fault(number)
             if fault is not None and fault[0] == DROP:

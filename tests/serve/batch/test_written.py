@@ -34,6 +34,7 @@ CODES = ("1.50", "1.5", "3", "3", "3", "3", "3", "NA", "3", "3", "3")
 COLUMNS = (
     Column(name="customer", type="text"),
     Column(name="age", type="integer"),
+    Column(name="rows", type="integer"),  # a request of such a row is not a list of rows
     Column(name="code", type="text"),
     Column(name="size", type="category", categories=("1.10", "1.1", "2")),
     Column(name="gone", type="boolean"),
@@ -45,6 +46,7 @@ def known(rows: int) -> pl.DataFrame:
     return pl.select(
         customer=row.cast(pl.String),
         age=(row * 37) % 60,
+        rows=(row * 17) % 60,
         code=pl.when(row % 3 == 0).then(pl.lit("1.50")).when(row % 3 == 1).then(pl.lit("1.5")),
         size=pl.when(row % 2 == 0).then(pl.lit("1.10")).otherwise(pl.lit("1.1")),
         gone=row % 2 == 0,
@@ -63,11 +65,11 @@ def bundle() -> Bundle:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     lines = [
-        f"{one},{30 + place},{code},{'1.10' if place % 2 else '1.1'},0{place}.50"
+        f"{one},{30 + place},{place},{code},{'1.10' if place % 2 else '1.1'},0{place}.50"
         for place, (one, code) in enumerate(zip(IDS, CODES, strict=True))
     ]
     path = tmp_path / "new.csv"
-    path.write_text("\n".join(["customer,age,code,size,till", *lines]) + "\n")
+    path.write_text("\n".join(["customer,age,rows,code,size,till", *lines]) + "\n")
     return path
 
 

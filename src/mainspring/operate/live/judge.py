@@ -26,6 +26,7 @@ from mainspring.operate.fault import COMPARED, Tracker
 from mainspring.operate.fold import OUTPUTS, QUIET
 from mainspring.operate.history import Stretch
 from mainspring.operate.live import document, measured, service
+from mainspring.operate.live import rows as logged
 from mainspring.operate.live.champions import Champions, headline
 from mainspring.operate.live.damage import is_damaged
 from mainspring.operate.live.desk import desk_of
@@ -341,7 +342,7 @@ class Judge:
         else:
             rows = clean(self.rows.sample(window, champion, limit=SAMPLE).filter(pl.col("version") == champion.version))
             rows = rows.join(answers.select("id", "label"), on="id", how="left", maintain_order="left")
-        looked = _Looked(champion, found, rows, *told(rows), labelled)
+        looked = _Looked(champion, found, logged.features_of(rows, champion), *told(rows), labelled)
         return looked, found.stream if enters else None
 
     def _streaming(self, memory: Memory, version: int, stream: LossStream | None) -> Memory:
@@ -478,7 +479,7 @@ class Judge:
             if place.index < since and not tracker.touches(Stretch(place.index, place.index + 1))
         ]
         parts = [
-            self.rows.sample(place.window, known.champion, limit=SAMPLE // COMPARED) for place in sound[-COMPARED:]
+            self.rows.features(place.window, known.champion, limit=SAMPLE // COMPARED) for place in sound[-COMPARED:]
         ]
         found = [part[name].cast(pl.Float64, strict=False) for part in parts if name in part.columns]
         if not found and name in known.examples.columns:
@@ -488,7 +489,7 @@ class Judge:
     def _evidence(self, memory: Memory, judged: Judged, looked: _Looked, known: Known) -> Evidence:
         """What a diagnosis may look at."""
         earlier = [place for place in memory.recent if place.index < judged.index][-BEFORE:]
-        parts = [self.rows.sample(place.window, known.champion, limit=SAMPLE // BEFORE) for place in earlier]
+        parts = [self.rows.features(place.window, known.champion, limit=SAMPLE // BEFORE) for place in earlier]
         names = [name for name in known.champion.reference.columns if name in looked.sample.columns]
         before = [part.select(names) for part in parts if part.height and set(names) <= set(part.columns)]
         since = earlier[-1].start if earlier else judged.start

@@ -61,8 +61,9 @@ class Gathered:
     ``rows`` of all requests that were answered with a prediction, ``versions``: how many each version answered,
     ``labelled``: of how many of ``version``'s the truth is known.
     ``counted``: those rows in the bins of the champion's reference. ``answers``: what ``version`` said (``time``,
-    ``prediction``, scores), in the order of time; ``sample``: some of its rows with the features, under their own
-    names. Both have ``label``, null where it is not known yet, if there may be any.
+    ``prediction``, scores), in the order of time; ``sample``: some of its rows with the features, as they are logged
+    (:func:`features_of` gives them their own names). Both have ``label``, null where it is not known yet, if there may
+    be any.
     """
 
     rows: int
@@ -206,7 +207,7 @@ class LoggedRows:
             service=service,
             counted=counted,
             answers=_stacked(answers, reading.light),
-            sample=features_of(_stacked(sample, reading.kept), reading.champion),
+            sample=_stacked(sample, reading.kept),
         )
 
     def _part(self, reading: _Reading, some: Sequence[Segment]) -> _Part | None:
@@ -240,7 +241,7 @@ class LoggedRows:
         return segments.in_order(_answered(found))
 
     def sample(self, window: LiveWindow, champion: Champion, *, limit: int = SAMPLE) -> pl.DataFrame:
-        """At most so many rows of all that were answered in *window*, with their features."""
+        """At most so many rows of all that were answered in *window*, with their features, as they are logged."""
         shape = self.log.shape
         known = shape.columns
         wanted = [*_ALWAYS, *(FEATURE + name for name in champion.reference.columns)]
@@ -250,7 +251,11 @@ class LoggedRows:
         total = max(sum(one.rows for one in parts), 1)
         read = (self._read(some, window, types, shape) for some in blocks(parts, TOGETHER))
         found = [thinned(_answered(part), total, limit) for part in read if part.height]
-        return features_of(_stacked(found, list(types)), champion)
+        return _stacked(found, list(types))
+
+    def features(self, window: LiveWindow, champion: Champion, *, limit: int) -> pl.DataFrame:
+        """As :meth:`sample`, with the features under their own names."""
+        return features_of(self.sample(window, champion, limit=limit), champion)
 
     def _read(
         self, some: Sequence[Segment], window: LiveWindow, types: dict[str, pl.DataType], known: Shape
@@ -344,11 +349,15 @@ def clean(answers: pl.DataFrame) -> pl.DataFrame:
 
 
 def features_of(rows: pl.DataFrame, champion: Champion) -> pl.DataFrame:
-    """Logged *rows* with features under their own names, in the types that *champion* learned from where they fit."""
+    """Logged *rows* with features under their own names, in the types that *champion* learned from where they fit.
+
+    A column of the log that is called like a feature, such as ``version``, is left out.
+    """
     made = []
     for values in rows.iter_columns():
         if not values.name.startswith(FEATURE):
-            made.append(values)
+            if FEATURE + values.name not in rows.columns:
+                made.append(values)
             continue
         own = values.name.removeprefix(FEATURE)
         column = champion.reference.columns.get(own)

@@ -35,6 +35,7 @@ FEWEST = 3
 TOLERANCE = 1e-5
 """Relatively; a float that went through 32 bits is no other number."""
 IDS = ("id", "prediction_id")
+MADE = "made."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +115,11 @@ def check(project: Project, workspace: Workspace) -> Skew:
     if matched is None:
         return Skew(note=by)
     over = {*passed_over(contract), *contract.personal}
-    names = [name for name in made.columns if FEATURE + name in matched.columns and name not in over]
+    names = [
+        name
+        for name in made.columns
+        if FEATURE + name in matched.columns and MADE + name in matched.columns and name not in over
+    ]
     found = Skew(rows=matched.height, by=by, columns=tuple(_compared(matched, name) for name in names))
     return replace(found, opened=_told(project, workspace, found))
 
@@ -142,7 +147,8 @@ def _matched(
     """Each served row beside its row of the pipeline, and what they were matched by; or None and why not."""
     for name in IDS:
         if name in made.columns and made.schema[name] == pl.String:
-            found = served.join(made.unique(name, keep="last"), left_on="id", right_on=name, how="inner")
+            # what the log calls so too, such as time, would be taken for the pipeline's
+            found = served.join(_apart(made.unique(name, keep="last")), left_on="id", right_on=MADE + name, how="inner")
             if found.height:
                 return found, name
     entity, time = contract.project.entity, contract.project.time
@@ -153,14 +159,15 @@ def _matched(
     keys = made[entity].cast(pl.String)
     if entity in contract.personal:
         keys = pl.Series(Mask(workspace.root).texts(keys.to_list()), dtype=pl.String)
-    table = made.with_columns(keys.alias("entity"))
+    table = _apart(made).with_columns(keys.alias("entity"))
     if time is not None and time in made.columns and isinstance(made.schema[time], pl.Datetime | pl.Date):
         moments = made[time].cast(pl.Datetime("us"))
         if getattr(made.schema[time], "time_zone", None) is None:
             moments = moments.dt.replace_time_zone("UTC")
         table = table.with_columns(moments.cast(pl.Datetime("us", "UTC")).alias("time")).drop_nulls("time").sort("time")
         found = served.join_asof(table, on="time", by="entity", strategy="backward", check_sortedness=False)
-        found = found.filter(pl.col("entity").is_in(table["entity"].unique().implode()) & pl.col(entity).is_not_null())
+        known = table["entity"].unique().implode()
+        found = found.filter(pl.col("entity").is_in(known) & pl.col(MADE + entity).is_not_null())
     else:
         found = served.join(table.unique("entity", keep="last"), on="entity", how="inner")
     if not found.height:
@@ -168,8 +175,13 @@ def _matched(
     return found, entity
 
 
+def _apart(made: pl.DataFrame) -> pl.DataFrame:
+    """The pipeline's columns under names that no column of the log has."""
+    return made.rename(lambda name: MADE + name)
+
+
 def _compared(rows: pl.DataFrame, name: str) -> Compared:
-    served, made = rows[FEATURE + name], rows[name]
+    served, made = rows[FEATURE + name], rows[MADE + name]
     differs = _differs(served, made)
     places = differs.arg_true()
     if not len(places):

@@ -48,5 +48,5 @@ def infinite(frame: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def body(frame: pl.DataFrame) -> bytes:
-    """``{"rows": [...]}``; NaN is null."""
-    return b'{"rows":' + frame.write_json().encode() + b"}"
+    """``[...]``, for ``rows`` may be a column; NaN is null."""
+    return frame.write_json().encode()
