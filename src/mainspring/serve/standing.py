@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from mainspring.core.errors import StoreError
 from mainspring.serve.log import truth
 from mainspring.serve.log.read import ANSWERED, FOREIGN, SLACK
 
@@ -62,17 +63,24 @@ def said_before(log: PredictionLog, labels: pl.DataFrame) -> pl.DataFrame:
 
 def about_the_same(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -> pl.DataFrame:
     """The labels in *log* about the same as one of *labels*, which are `placed`: with the `same_key`, as they came."""
-    others = [said_before(log, labels)]
+    own = said_before(log, labels)
+    try:
+        every = pl.concat([own, *_others(log, labels, tolerance=tolerance)]).unique([*KEY, "received"])
+        every = every.sort("received", pl.col("id").is_null())  # as they count
+        return same_key(placed(log, every, tolerance=tolerance))
+    except StoreError:  # a damaged file of another time is no reason to take no label; those in it are not compared
+        return same_key(placed(log, own, tolerance=tolerance))
+
+
+def _others(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -> list[pl.DataFrame]:
+    """The labels in *log* that may say otherwise whom they are about, and be about the same."""
     near = labels.filter(pl.col("about") > FOREIGN)
-    if near.height:
-        first, last = truth.span(near["about"])
-        ids = near.select("its").drop_nulls()
-        if ids.height:
-            old = log.labels(first - tolerance - SLACK, last + SLACK)
-            others.append(_semi(old, ids.rename({"its": "id"}), ["id"]))
-        others += _by_entity(log, near, log.labels(first - tolerance, last + tolerance))
-    every = pl.concat(others).unique([*KEY, "received"]).sort("received", pl.col("id").is_null())  # as they count
-    return same_key(placed(log, every, tolerance=tolerance))
+    if near.is_empty():
+        return []
+    first, last = truth.span(near["about"])
+    ids = near.select(pl.col("its").alias("id")).drop_nulls()
+    by_id = [_semi(log.labels(first - tolerance - SLACK, last + SLACK), ids, ["id"])] if ids.height else []
+    return [*by_id, *_by_entity(log, near, log.labels(first - tolerance, last + tolerance))]
 
 
 def _by_entity(log: PredictionLog, labels: pl.DataFrame, old: pl.LazyFrame) -> list[pl.DataFrame]:
