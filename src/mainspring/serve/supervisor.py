@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import threading
 import time
-from pathlib import Path
 from queue import Empty
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +15,11 @@ import msgspec
 
 from mainspring.core.errors import InputError, MainspringError
 from mainspring.serve import journal as journals
-from mainspring.serve import memory, meter, wire
+from mainspring.serve import memory, meter, shelf, wire
 from mainspring.serve.crew import Crew, Member
 from mainspring.serve.follower import Change, Follower
 from mainspring.serve.journal import journal
+from mainspring.serve.shelf import Shelf
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +47,9 @@ class Supervisor:
         """Serve what *origin* says; *notices* tells the workspace what happens."""
         self._origin = origin
         self._notices = notices
-        self._shelf = Path(tempfile.mkdtemp(prefix="mainspring-serve-"))
         self._socket = _bound(settings.host, settings.port)
+        self._own = Shelf()
+        self._shelf = self._own.folder
         self.host, self.port = settings.host, int(self._socket.getsockname()[1])
         self._settings = msgspec.structs.replace(settings, port=self.port, shelf=str(self._shelf))
         self._crew = Crew(self._settings, self._socket)
@@ -112,6 +111,7 @@ class Supervisor:
 
     def _start_helpers(self) -> None:
         threading.Thread(target=self._follow, name="registry", daemon=True).start()
+        threading.Thread(target=shelf.sweep, name="sweep", daemon=True).start()
         if self._notices is not None and self._settings.spool is not None:
             self._notices.compact(self._settings.model, self._ending)
 
@@ -313,7 +313,7 @@ class Supervisor:
             journal().info("ended")
         if self._notices is not None and self._plan is not None:
             self._notices.ended(self.address, self._settings.model, is_logged=self._settings.spool is not None)
-        shutil.rmtree(self._shelf, ignore_errors=True)
+        self._own.remove()
 
 
 def _facts(plan: Plan) -> dict[str, Any]:
