@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 TOKEN = "MAINSPRING_TOKEN"  # noqa: S105  # the name of a variable
 MIB = 1024 * 1024
+DAY = 86_400
 
 
 def serve(
@@ -57,8 +58,10 @@ def serve(
     from mainspring.serve.settings import Limits, Settings
     from mainspring.serve.supervisor import Supervisor
 
-    if min(workers, max_rows, max_body, timeout) <= 0:
-        raise InputError("--workers, --max-rows, --max-body and --timeout must be above 0.")
+    if min(workers, max_rows, max_body) <= 0:
+        raise InputError("--workers, --max-rows and --max-body must be above 0.")
+    if not 0 < timeout <= DAY:  # nor is it NaN
+        raise InputError(f"--timeout must be above 0 and at most {DAY:,} seconds, got {timeout:g}.")
     where = _Place(workspace)
     limits = Limits(
         body=max_body * MIB, rows=max_rows, timeout=timeout, bodies=max(4 * max_body, 64) * MIB
@@ -167,14 +170,17 @@ def _platform() -> dict[str, Any]:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65535:
         raise InputError(f"Expected a port from 0 to 65535, got {quote(text)}.")
     return int(text)
 
 
 def _token(file: Path | None) -> str | None:
     if file is None:
-        return os.environ.get(TOKEN) or None
+        given = os.environ.get(TOKEN, "")
+        if given and not given.strip():
+            raise InputError(f"{TOKEN} is blank; expected a token in it.")
+        return given.strip() or None
     try:
         token = file.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
