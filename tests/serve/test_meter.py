@@ -29,3 +29,10 @@ def test_nobody_reads_half_of_what_is_being_written(tmp_path: Path) -> None:
     for writer in writers:
         writer.join()
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_rule_has_one_name_in_the_metrics() -> None:
+    tally = Tally()
+    tally.violation("age", "missing column")  # refused
+    tally.violation("age", "missing_column")  # flagged
+    assert tally.violations == {("age", "missing_column"): 2}

@@ -89,8 +89,8 @@ class Tally(msgspec.Struct):
         found.add(seconds)
 
     def violation(self, field: str, rule: str) -> None:
-        """Count a value that broke a rule."""
-        key = (field, rule)
+        """Count a value that broke a rule. Where it was flagged, the rule's name comes without spaces; so all do."""
+        key = (field, rule.replace(" ", "_"))
         self.violations[key] = self.violations.get(key, 0) + 1
 
     def count(self, name: str, amount: float = 1) -> None:
