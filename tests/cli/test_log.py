@@ -146,6 +146,8 @@ def test_into_a_file(call_in: Call, place: Path, suffix: str) -> None:
         (["--until", "9" * 30 + "w"], "--until is a span of time shorter than two million years"),
         (["--since", "0001-01-01T00:00:00+05:00"], "Expected a time from the year 1 to 9999 in UTC, got '0001"),
         (["-o", "/proc/nowhere/log.csv"], "Expected a file that can be written, got '/proc/nowhere/log.csv': "),
+        (["-o", "/dev/null/log.csv"], "got '/dev/null/log.csv': its folder is a file"),
+        (["--since", ""], "Expected a date such as 2026-01-31 or .* got ''"),
         (["-o", "."], "Tables can be written as .parquet"),
         (["--columns", "ages"], "No column of the log named 'ages'"),
         (["--since", "yesterday"], "Expected a date such as 2026-01-31"),

@@ -67,7 +67,8 @@ def query(
         name = logged_model(place, model)
         log = PredictionLog(place, name)
         now = place.clock.now()
-        rows = log.scan(beginning(since, now) if since else None, ending(until, now) if until else None)
+        first = None if since is None else beginning(since, now)
+        rows = log.scan(first, None if until is None else ending(until, now))
         rows = questions.where(rows, where or [])
         columns = list(dict.fromkeys(columns or ()))  # each once, as a table has them
         for column in columns:

@@ -75,8 +75,9 @@ def write(rows: pl.LazyFrame, path: Path) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()  # says why it cannot be; what Polars raises does not
     except OSError as error:
+        why = "its folder is a file" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
         raise InputError(
-            f"Expected a file that can be written, got {quote(str(path))}: {error.strerror}. Name another one: -o FILE"
+            f"Expected a file that can be written, got {quote(str(path))}: {why}. Name another one: -o FILE"
         ) from None
     try:
         with _answered():
