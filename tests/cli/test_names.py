@@ -6,7 +6,7 @@ import json
 import random
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -80,7 +80,9 @@ def table(seed: int) -> pl.DataFrame:
     start = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     rows = []
     for number in range(ROWS):
-        row = {name: round(draw.gauss(), 4) for name in NUMBERS} | {name: draw.choice("abc") for name in LEVELS}
+        row: dict[str, Any] = {name: round(draw.gauss(), 4) for name in NUMBERS} | {
+            name: draw.choice("abc") for name in LEVELS
+        }
         row |= {"who": f"p{number}", "day": start + timedelta(hours=number)}
         rows.append(row | {"bought": row["count"] + row["len"] + (row["rows"] == "a") + draw.gauss(0, 0.4) > 0.4})
     return pl.DataFrame(rows)

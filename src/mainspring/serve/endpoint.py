@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mainspring.serve.field import Broken
-from mainspring.serve.log.identity import new_id
+from mainspring.serve.log.identity import entity_text, key_of, new_id
 from mainspring.serve.log.record import TIMES, UNREAD, encode, encode_many
 from mainspring.serve.meter import Tally
 from mainspring.serve.problem import Problem, busy, check_count
@@ -215,7 +215,7 @@ class Endpoint:
         role: Role = "champion"
         entity = served.compiled.entity(typed)
         if live.is_split:
-            served, role = live.choose(identity if entity is None else str(entity))
+            served, role = live.choose(key_of(entity, identity))
             if served is not live.champion:
                 typed = served.compiled.row(body)
         return made(live, Chosen(served, role, identity), request, 0, served.matrix([typed]), entity, body)
@@ -228,7 +228,7 @@ class Endpoint:
         entities = [entity(row) for row in typed] if served.compiled.entity_name is not None else None
         if live.is_split:
             key = None if entities is None else entities[0]
-            served, role = live.choose(identity if key is None else str(key))
+            served, role = live.choose(key_of(key, identity))
             if served is not live.champion:
                 typed = served.compiled.rows(body)
         matrix = served.matrix(typed)
@@ -292,7 +292,7 @@ class Endpoint:
             return Chosen(live.champion, "champion", identity)
         entities = self._entities(live.champion, rows[:1])
         key = entities[0] if entities else None
-        return Chosen(*live.choose(identity if key is None else str(key)), identity)
+        return Chosen(*live.choose(key_of(key, identity)), identity)
 
     def _entities(self, served: Served, rows: Sequence[Any]) -> list[Any] | None:
         name = served.compiled.entity_name
@@ -343,11 +343,6 @@ def made(
         aside.blank(matrix)
         flags = aside.flags(flags, len(matrix))
     return Asked(served, role, identity, request, rows, matrix, entity, features, flags, live.fallback)
-
-
-def entity_text(entity: Any) -> str | None:
-    """Whom a row is about, as the prediction log keeps it."""
-    return None if entity is None else str(entity)
 
 
 def record_of(asked: Asked, scored: Scored, latency: float) -> bytes:

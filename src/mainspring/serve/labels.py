@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.core.errors import InputError, Refused, quote, suggestion
 from mainspring.core.frames import as_frame
-from mainspring.serve.log.identity import LENGTH, made_at, new_id
+from mainspring.serve.log.identity import LENGTH, entity_text, made_at, new_id
 
 if TYPE_CHECKING:
     import polars as pl
@@ -273,7 +273,7 @@ def _tidy(frame: pl.DataFrame, now: datetime, kind: Kind | None) -> tuple[pl.Dat
         label = columns["label"][place]
         if label is None or label == "" or label != label:  # a NaN
             continue
-        identity, entity = _text(columns["id"][place]), _text(columns["entity"][place])
+        identity, entity = _text(columns["id"][place]), _entity(columns["entity"][place])
         if identity is None and entity is None:
             raise InputError(f"Row {place} names no prediction: it has neither an id nor an entity.")
         moment = _moment(columns["time"][place], place) or now
@@ -285,6 +285,10 @@ def _tidy(frame: pl.DataFrame, now: datetime, kind: Kind | None) -> tuple[pl.Dat
             rows.append((identity, None, None, _label(label, kind, place), about))
     schema = {"id": pl.String(), "entity": pl.String(), "time": TIME, "label": pl.String(), "about": TIME}
     return pl.DataFrame(rows, schema, orient="row"), frame.height - len(rows)
+
+
+def _entity(value: Any) -> str | None:
+    return entity_text(value) if isinstance(value, float) else _text(value)
 
 
 def _text(value: Any) -> str | None:

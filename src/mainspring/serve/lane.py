@@ -11,8 +11,8 @@ from functools import partial
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, entity_text, failed
-from mainspring.serve.log.identity import new_id
+from mainspring.serve.endpoint import NOT_LOGGED, UNREADABLE, Asked, failed
+from mainspring.serve.log.identity import entity_text, key_of, new_id
 from mainspring.serve.log.writer import DROPPED
 from mainspring.serve.problem import busy
 from mainspring.serve.reply import PREDICT, refusal
@@ -114,7 +114,7 @@ class Lane:
             typed = compiled.row(body)
             entity = compiled.entity(typed)
             if live.is_split:
-                queue = self._chosen(live, identity if entity is None else str(entity))
+                queue = self._chosen(live, key_of(entity, identity))
                 if queue.served is not live.champion:
                     compiled = queue.served.compiled
                     typed = compiled.row(body)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from mainspring.core.errors import InputError, listed
+from mainspring.features.category import text_of
 from mainspring.monitor.signals import Signal, passed_over
 from mainspring.operate.fold import columns_of
 from mainspring.operate.live import document
@@ -156,7 +157,7 @@ def _matched(
         return None, "the contract names no entity, and the pipeline's table holds no prediction ids"
     if served["entity"].null_count() == served.height:
         return None, f"no request named its {entity}"
-    keys = made[entity].cast(pl.String)
+    keys = made.select(text_of(entity, made.schema[entity])).to_series()
     if entity in contract.personal:
         keys = pl.Series(Mask(workspace.root).texts(keys.to_list()), dtype=pl.String)
     table = _apart(made).with_columns(keys.alias("entity"))

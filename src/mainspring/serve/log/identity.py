@@ -6,7 +6,7 @@ import os
 import secrets
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +15,8 @@ LENGTH = 26
 PATIENCE = 1_000
 """An id is made at the time it says, or at most so many milliseconds before."""
 
+LARGEST_WHOLE = 2.0**53
+"""From here on a float no longer tells one whole number from the next."""
 _DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: no I, L, O, U, and in the order of their values
 _PAIRS = tuple(first + second for first in _DIGITS for second in _DIGITS)
 _COUNTS = 1 << 20
@@ -70,6 +72,28 @@ class IdMaker:
     def _renew(self) -> None:
         self._lock = threading.Lock()  # the parent's may be held by a thread that the child does not have
         self._own = _random()
+
+
+def entity_text(entity: Any) -> str | None:
+    """Whom a row or a label is about, as the log keeps it; None where it does not say.
+
+    A whole number has one text: whoever has a gap in a column of ids sends 5.0 for 5. A text stays as it is.
+
+    >>> entity_text(5), entity_text(5.0), entity_text("5.0")
+    ('5', '5', '5.0')
+    """
+    if isinstance(entity, float):
+        if entity != entity:
+            return None
+        if entity.is_integer() and abs(entity) < LARGEST_WHOLE:
+            return str(int(entity))
+    return None if entity is None else str(entity)
+
+
+def key_of(entity: Any, identity: str) -> str:
+    """By what it is chosen who answers: the entity, or the answer's *identity* where none is named."""
+    named = entity_text(entity)
+    return identity if named is None else named
 
 
 def made_at(identity: str) -> int | None:
