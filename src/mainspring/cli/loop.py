@@ -39,7 +39,7 @@ def loop(
     project, rest, wait = Project.find(), span("--interval", interval), span("--grace", grace)
     settings: dict[str, Any] = {"grace": GRACE if wait is None else wait, "skew": span("--skew", skew)}
     told = _quiet if json else _tell
-    with project.workspace() as place:
+    with project.workspace(create=False) as place:
         stopped = _Stopped()
         live = LiveLoop(project, place, told=told, stop=stopped.is_set, **settings)
         with stopped:
