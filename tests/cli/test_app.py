@@ -27,8 +27,8 @@ NOUNS = {
     "store": {"verify", "gc"},
 }
 JSON = {
-    "init", "run", "why", "graph", "backtest", "predict", "verify", "promote", "rollback", "rollout", "shadow", "slo", "demo",
-    "watch", "loop", "pause", "resume", *(f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs),
+    "init", "run", "why", "graph", "backtest", "predict", "verify", "promote", "rollback", "rollout", "shadow", "slo",
+    "demo", "watch", "loop", "pause", "resume", *(f"{noun} {verb}" for noun, verbs in NOUNS.items() for verb in verbs),
 }  # fmt: skip
 
 

@@ -45,7 +45,9 @@ def guarded(app: App, tokens: Sequence[str]) -> int:
 
 
 def _complain(message: str) -> None:
-    print(f"mainspring: {message}", file=sys.stderr)
+    from mainspring.cli._output import visible
+
+    print(f"mainspring: {visible(message)}", file=sys.stderr)
 
 
 def _system_message(error: OSError) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
-LONGEST = timedelta(days=36_500)
-"""What is longer reaches before the years that a calendar has, or past them."""
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 
 def span(flag: str, text: str | None, *, other: str = "") -> timedelta | None:
@@ -20,9 +20,6 @@ def span(flag: str, text: str | None, *, other: str = "") -> timedelta | None:
         return None
     instead = f", or {other}" if other else ""
     try:
-        found = parse_duration(text)
+        return parse_duration(text)
     except ValueError as error:
         raise InputError(f"{flag} is {error}{instead}; got {quote(text)}.") from None
-    if found > LONGEST:
-        raise InputError(f"{flag} is {LONGEST.days}d (100 years) at most{instead}; got {quote(text)}.")
-    return found

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+LONGEST = timedelta(days=36_500)
+"""What is longer reaches before the years that a calendar has, or past them."""
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _FORM = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(w|d|h|m|s)\s*", re.ASCII)
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read a span such as ``1d`` or ``1d 12h``. Raises ValueError that says what is expected.
+    """Read a span such as ``1d`` or ``1d 12h``, of 100 years at most. Raises ValueError that says what is expected.
 
     >>> parse_duration("1d 12h")
     datetime.timedelta(days=1, seconds=43200)
@@ -21,10 +23,9 @@ def parse_duration(text: str) -> timedelta:
         position = match.end()
     if position == 0 or position != len(text) or seconds == 0:
         raise ValueError("a span of time such as 90s, 10m, 12h, 7d or 2w")
-    try:
-        return timedelta(seconds=seconds)
-    except OverflowError:
-        raise ValueError("a span of time shorter than two million years") from None
+    if seconds > LONGEST.total_seconds():
+        raise ValueError(f"{LONGEST.days}d (100 years) at most")
+    return timedelta(seconds=seconds)
 
 
 def format_duration(span: timedelta) -> str:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from mainspring.core.duration import LONGEST
 from mainspring.core.errors import InputError
 from mainspring.serve.log import columns, segment
 
@@ -25,8 +26,6 @@ RECENT = timedelta(hours=6)
 """Only so far back is looked for small segments, unless everything is asked for."""
 GRACE = timedelta(hours=1)
 """So long the bytes of a segment that was replaced or has expired stay for whoever is reading them."""
-LONGEST = timedelta(days=36_500)
-"""No log is kept for longer, but for ever: further back reaches past the first year of the calendar."""
 
 KEEP = "log-keep"
 GARBAGE = "log-garbage"
