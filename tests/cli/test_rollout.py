@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mainspring.operate.rollout import abort
+from mainspring.cli.rollout import _said
+from mainspring.operate.rollout import Decision, Rollout, Tick, abort
 from mainspring.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +44,23 @@ def test_begin_look_and_abort(call_in: Call, own_shop: Path) -> None:
     assert call_in("rollout", "shop", "--abort", where=own_shop).code == 2
 
 
+def test_what_was_seen_is_told_of_the_step_where_it_was_seen() -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    made = Rollout(
+        model="shop", version=3, champion=1, steps=(5.0, 25.0, 100.0), hold=timedelta(minutes=1), minimum_rows=10,
+        started=start, since=start, traffic=1,
+    )  # fmt: skip
+    for at, status, action, text in (
+        (0, "running", "hold", "5 %: hold: 12 rows"),
+        (1, "running", "advance", "5 %: advance to 25 %: 12 rows"),
+        (2, "running", "advance", "25 %: advance to 100 %: 12 rows"),
+        (2, "done", "finish", "100 %: finish: 12 rows"),
+        (1, "rolled back", "roll back", "25 %: roll back: 12 rows"),
+    ):
+        tick = Tick(replace(made, at=at, status=status), Decision(action, "12 rows"))  # type: ignore[arg-type]
+        assert _said(tick) == text
+
+
 def test_a_rollback_takes_the_canary_back_too(call_in: Call, own_shop: Path) -> None:
     call_in("rollout", "shop", "3", "--detach", where=own_shop)
     done = call_in("rollback", "shop", where=own_shop)
@@ -59,6 +79,8 @@ def test_a_rollback_takes_the_canary_back_too(call_in: Call, own_shop: Path) -> 
     [
         (["shop", "3", "--steps", "25,5,100"], "--steps are rising percents that end at 100, such as 5,25,100"),
         (["shop", "3", "--steps", "5,50"], "--steps are rising percents that end at 100"),
+        (["shop", "3", "--steps", "1e-9,100"], "--steps begin with at least 0.01 %, the least share of the traffic"),
+        (["shpo", "--status", "--json"], "Did you mean shop?"),
         (["shop", "3", "--minimum-rows", "0"], "--minimum-rows is a number of rows from 1 on"),
         (["shop", "3", "--hold", "soon"], "--hold is a span of time such as 90s, 10m"),
         (["shop", "3", "--abort", "--status"], "Choose one of --abort, --status and --detach"),

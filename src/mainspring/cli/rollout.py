@@ -11,7 +11,7 @@ from mainspring.cli._workspace import Json, Where, opened
 if TYPE_CHECKING:
     from datetime import timedelta
 
-    from mainspring.operate.rollout import Decision, Rollout
+    from mainspring.operate.rollout import Decision, Rollout, Tick
     from mainspring.workspace import Workspace
 
 LONGEST_WAIT = 5.0
@@ -56,6 +56,7 @@ def rollout(
         if abort:
             found: Rollout | None = rolling.abort(place, name, reason=reason)
         elif status or version is None:
+            place.ledger.models.versions(name)  # raises for a name that is not there
             found = rolling.last(place.ledger.states, name)
         else:
             settings = {"steps": steps, "hold": hold, "minimum_rows": minimum_rows, "override": override}
@@ -128,7 +129,7 @@ def _follow(place: Workspace, name: str, rollout: Rollout, *, workspace: Any) ->
     wait = min(LONGEST_WAIT, max(rollout.hold.total_seconds() / 20, 0.2))
     while (tick := rolling.tick(place, contract, name)) is not None:
         rollout = tick.rollout
-        said = f"{rollout.percent:g} %: {tick.decision.action}: {tick.decision.reason}"
+        said = _said(tick)
         if (same := re.sub(r"\d[\d,.smhd ]*", "#", said)) != told:  # what only counts on is not said again
             console.print(said, markup=False)
             told = same
@@ -137,8 +138,18 @@ def _follow(place: Workspace, name: str, rollout: Rollout, *, workspace: Any) ->
     return rolling.last(place.ledger.states, name) or rollout
 
 
+def _said(tick: Tick) -> str:
+    """What was decided; what was seen is of the step before, where the decision led on."""
+    after, action = tick.rollout, tick.decision.action
+    went_on = action == "advance"
+    percent = after.steps[after.at - went_on]
+    to = f" to {after.percent:g} %" if went_on else ""
+    return f"{percent:g} %: {action}{to}: {tick.decision.reason}"
+
+
 def _percents(text: str) -> tuple[float, ...]:
     from mainspring.core.errors import InputError, quote
+    from mainspring.operate.rollout.plan import LEAST_PERCENT
 
     try:
         steps = tuple(float(part) for part in text.split(","))
@@ -146,6 +157,11 @@ def _percents(text: str) -> tuple[float, ...]:
         steps = ()
     if not steps or list(steps) != sorted(set(steps)) or steps[0] <= 0 or steps[-1] != 100:
         raise InputError(f"--steps are rising percents that end at 100, such as 5,25,100; got {quote(text)}.")
+    if steps[0] < LEAST_PERCENT:
+        raise InputError(
+            f"--steps begin with at least {LEAST_PERCENT:g} %, the least share of the traffic that is told apart; "
+            f"got {quote(text)}."
+        )
     return steps
 
 
@@ -168,7 +184,6 @@ def _show(place: Workspace, name: str, found: Rollout | None, next_: Decision | 
         return
     console = out()
     if found is None:
-        place.ledger.models.versions(name)  # raises for a name that is not there
         console.print(f"There was no rollout of {name} yet.", markup=False)
         return
     steps = " → ".join(

@@ -259,7 +259,9 @@ def _make_true(
     if decision.action == "advance":
         now = workspace.clock.now()
         after = replace(seen, at=rollout.at + 1, since=now)
-        after = after.noted(now, "advance", f"{after.percent:g} % of the traffic: {decision.reason}")
+        after = after.noted(
+            now, "advance", f"{after.percent:g} % of the traffic, after {rollout.percent:g} %: {decision.reason}"
+        )
         rule = _set_traffic(workspace, after, f"rollout of version {rollout.version}: {decision.reason}")
         after = replace(after, traffic=rule.revision)
     if after != rollout:

@@ -25,6 +25,7 @@ from mainspring.contract.requirement import Priority  # noqa: TC001  # documents
 from mainspring.contract.verdict import Result  # noqa: TC001
 from mainspring.core.duration import format_duration
 from mainspring.core.errors import listed
+from mainspring.serve.traffic import PARTS
 
 Status: TypeAlias = Literal["running", "done", "rolled back", "aborted"]
 Action: TypeAlias = Literal["hold", "advance", "finish", "roll back", "abort"]
@@ -37,6 +38,8 @@ FEWEST = 30
 """On fewer rows nothing is surely broken: the interval of one wrong answer, drawn from itself, has no width."""
 IDLE = 10
 """After so many times the hold without a single row the rollout notes that nobody asks the version."""
+LEAST_PERCENT = 100 / PARTS
+"""A smaller share of the traffic is nobody's."""
 NOTES = 100
 """At most so many notes are kept; the first is never dropped."""
 
