@@ -34,8 +34,9 @@ GOOD = Evidence(rows=1_000, champion=1)
 
 
 def models(workspace: Workspace) -> None:
+    digest = workspace.store.put(b"a model")
     for passed in (True, True, False, True):
-        workspace.ledger.models.create("shop", digest="0" * 64, passed=passed)
+        workspace.ledger.models.create("shop", digest=digest, passed=passed)
     Registry(workspace).promote("shop", 1)
 
 
