@@ -233,8 +233,8 @@ def test_broken_files_end_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None
             statuses.add(problem.status)
     assert statuses == {400}
     far = pl.DataFrame({"since": pl.Series([-5_000_000], dtype=pl.Int32).cast(pl.Date)})
-    problem = refused(by_polars(far))
-    assert (problem.status, "year -11720 is out of range" in problem.message) == (400, True)
+    found = refused(by_polars(far))
+    assert (found.status, "year -11720 is out of range" in found.message) == (400, True)
 
 
 def test_what_is_read_again_is_what_was_written() -> None:

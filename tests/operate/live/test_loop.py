@@ -314,7 +314,9 @@ def test_a_loop_keeps_its_lease_while_it_rests_and_says_when_it_has_lost_it(benc
     bench.hours(2)
     bench.clock.set(bench.at + timedelta(minutes=1))
     other = Bench(bench.root, clock=bench.clock)
-    leases, said, busy = other.workspace.ledger.leases, [], []
+    leases = other.workspace.ledger.leases
+    said: list[str] = []
+    busy: list[str] = []
 
     def rest(_: float) -> bool:
         busy.append(LiveLoop(other.project, other.workspace).once().busy)

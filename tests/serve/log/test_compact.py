@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mainspring.core.duration import LONGEST
 from mainspring.core.errors import InputError, MainspringError, Refused
 from mainspring.serve.log import columns, merge, segment, shape
 from mainspring.serve.log import compact as module
@@ -480,8 +481,8 @@ def test_a_large_log_is_cut_into_segments_of_a_bounded_size(
 
 
 def test_a_log_is_kept_for_a_hundred_years_at_most_or_for_ever(workspace: Workspace) -> None:
-    merge.keep(workspace, MODEL, merge.LONGEST)
+    merge.keep(workspace, MODEL, LONGEST)
     with pytest.raises(InputError, match=r"for 36500d \(100 years\) at most, or forever; got 36501d"):
-        merge.keep(workspace, MODEL, merge.LONGEST + timedelta(days=1))
-    assert merge.kept(workspace, MODEL) == merge.LONGEST
+        merge.keep(workspace, MODEL, LONGEST + timedelta(days=1))
+    assert merge.kept(workspace, MODEL) == LONGEST
     assert compact(workspace, MODEL).expired == 0
