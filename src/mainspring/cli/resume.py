@@ -12,9 +12,7 @@ def resume(model: str, /, *, workspace: Where = None, json: Json = False) -> Non
 
     with opened(workspace) as place:
         place.ledger.models.versions(model)  # raises NotFound for a name that nobody has
-        is_paused = remedy.paused(place.ledger.states, model, place.clock.now()) is not None
-        # what has run out goes as well, but it held nobody any more
-        lifted = [what for what in remedy.resume(place, model) if what != remedy.PAUSE or is_paused]
+        lifted = remedy.resume(place, model)
     if json:
         emit_json({"model": model, "lifted": lifted})
     elif lifted:

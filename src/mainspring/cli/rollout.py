@@ -9,8 +9,6 @@ from cyclopts import Parameter
 from mainspring.cli._workspace import Json, Where, opened
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from mainspring.operate.rollout import Decision, Rollout, Tick
     from mainspring.workspace import Workspace
 
@@ -77,10 +75,11 @@ def _begin(
 ) -> Rollout:
     """The running rollout of this version, if it runs as asked; else a new one."""
     from mainspring.cli._contract import contract_of
+    from mainspring.cli._span import span
     from mainspring.operate import rollout as rolling
 
     steps, hold, rows = settings["steps"], settings["hold"], settings["minimum_rows"]
-    steps, hold = None if steps is None else _percents(steps), None if hold is None else _span(hold)
+    steps, hold = None if steps is None else _percents(steps), span("--hold", hold)
     current = rolling.running(place.ledger.states, name)
     if current is not None and current.version == version:
         _agreed(current, {"steps": steps, "hold": hold, "minimum_rows": rows, "override": settings["override"]})
@@ -163,16 +162,6 @@ def _percents(text: str) -> tuple[float, ...]:
             f"got {quote(text)}."
         )
     return steps
-
-
-def _span(text: str) -> timedelta:
-    from mainspring.core.duration import parse_duration
-    from mainspring.core.errors import InputError, quote
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"--hold is {error}; got {quote(text)}.") from None
 
 
 def _show(place: Workspace, name: str, found: Rollout | None, next_: Decision | None, *, json: bool) -> None:

@@ -49,9 +49,10 @@ def shadow(
         found = shadows.heard(place, contract_of(place, name, workspace=workspace), name)
     if json:
         emit_json({"model": name, "shadow": found})
-    elif not found:
+        return
+    if not found:
         out().print(f"No version of {name} listens. To let one: mainspring shadow {name} VERSION", markup=False)
-    for each in () if json else found:
+    for each in found:
         _show(name, each)
 
 

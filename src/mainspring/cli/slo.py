@@ -38,7 +38,7 @@ def slo(
         name = model or _only(place)
         contract = contract_of(place, name, workspace=workspace)
         now = place.clock.now()
-        span = _span(over) if over else contract.slo.over
+        span = _over(over) or contract.slo.over
         windows = budget.records(place.ledger.states, name, since=now - span)
     found = budget.budgets(contract, windows, now, over=span)
     if output is not None:
@@ -94,15 +94,12 @@ def _only(place: Workspace) -> str:
     return names[0]
 
 
-def _span(text: str) -> timedelta:
-    from mainspring.core.duration import parse_duration
+def _over(text: str | None) -> timedelta | None:
+    from mainspring.cli._span import span
     from mainspring.core.errors import InputError, quote
     from mainspring.operate.budget import KEPT
 
-    try:
-        span = parse_duration(text)
-    except ValueError as error:
-        raise InputError(f"--over is {error}; got {quote(text)}.") from None
-    if span > KEPT:
+    found = span("--over", text or None)
+    if found is not None and found > KEPT:
         raise InputError(f"--over is {KEPT.days}d at most, for older windows are not kept; got {quote(text)}.")
-    return span
+    return found

@@ -165,10 +165,13 @@ def falling_back(states: States, model: str) -> Fallback | None:
 
 
 def resume(workspace: Workspace, model: str) -> tuple[str, ...]:
-    """Lift a pause and a fallback; which of them there were."""
+    """Lift a pause and a fallback; which of them were in force. A pause that has run out goes as well."""
     states = workspace.ledger.states
     with workspace.ledger.together():
+        has_run_out = paused(states, model, workspace.clock.now()) is None
         lifted = tuple(kind for kind in (PAUSE, FALLBACK) if states.delete(kind, model))
+        if has_run_out:
+            lifted = tuple(kind for kind in lifted if kind != PAUSE)
         if FALLBACK in lifted:
             look_again(workspace, model, "answers by the model again")
     return lifted

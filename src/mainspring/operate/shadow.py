@@ -87,7 +87,7 @@ def _heard(workspace: Workspace, contract: Contract, model: str, version: int, s
     import polars as pl
 
     from mainspring.evaluate.requirements import verdicts
-    from mainspring.operate.rollout.canary import OWN, ROWS, predictions
+    from mainspring.operate.rollout.canary import OWN, ROWS, features, predictions
     from mainspring.serve.log.read import ANSWERED, PredictionLog
 
     log = PredictionLog(workspace, model)
@@ -103,8 +103,7 @@ def _heard(workspace: Workspace, contract: Contract, model: str, version: int, s
     known = log.labelled(since=since, columns=["id"], roles=ANSWERED).join(ids, on="id", how="semi")
     truth = known.select("id", "label").collect(engine="streaming").unique("id")
     labels = mine.select("id").join(truth, on="id", how="left", maintain_order="left")["label"]
-    values = mine.select(pl.col(name).alias(name[2:]) for name in mine.columns if name.startswith("x."))
-    said, answered = predictions(mine), predictions(answers)
+    values, said, answered = features(mine), predictions(mine), predictions(answers)
     return Heard(
         version=version,
         since=since,

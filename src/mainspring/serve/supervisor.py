@@ -48,12 +48,11 @@ class Supervisor:
         self._origin = origin
         self._notices = notices
         self._socket = _bound(settings.host, settings.port)
-        self._own = Shelf()
-        self._shelf = self._own.folder
+        self._shelf = Shelf()
         self.host, self.port = settings.host, int(self._socket.getsockname()[1])
-        self._settings = msgspec.structs.replace(settings, port=self.port, shelf=str(self._shelf))
+        self._settings = msgspec.structs.replace(settings, port=self.port, shelf=str(self._shelf.folder))
         self._crew = Crew(self._settings, self._socket)
-        self._follower = Follower(origin, name=settings.model, shelf=self._shelf)
+        self._follower = Follower(origin, name=settings.model, shelf=self._shelf.folder)
         self._plan: Plan | None = None  # all workers answer by it
         self._next: Plan | None = None  # they were told, and not all answer by it yet
         self._told = 0.0
@@ -288,7 +287,7 @@ class Supervisor:
     def _note(self) -> None:
         """Tell the workspace how things are, and the workers what this process has counted."""
         with contextlib.suppress(OSError):
-            meter.leave(self._tally, self._shelf / "supervisor.tally")
+            meter.leave(self._tally, self._shelf.folder / "supervisor.tally")
         if self._notices is not None:
             state: dict[str, Any] = {"workers": self._crew.pids, **({} if self._plan is None else _facts(self._plan))}
             self._notices.state(self.address, state, self._follower.refused)
@@ -313,7 +312,7 @@ class Supervisor:
             journal().info("ended")
         if self._notices is not None and self._plan is not None:
             self._notices.ended(self.address, self._settings.model, is_logged=self._settings.spool is not None)
-        self._own.remove()
+        self._shelf.remove()
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

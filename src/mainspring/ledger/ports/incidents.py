@@ -85,6 +85,28 @@ def standing(incidents: Incidents, model: str, cause: str) -> Incident | None:
     return next((one for one in every if one.details.get("cause") == cause), None)
 
 
+def report(
+    incidents: Incidents, model: str, cause: str, *, text: str, summary: str, details: Mapping[str, Any], at: datetime
+) -> tuple[Incident, ...]:
+    """Say *text* in the open incident of *cause*, for as long as that lasts; else open one, and give it.
+
+    To be called in a block of `Ledger.together`.
+    """
+    found = standing(incidents, model, cause)
+    if found is not None:
+        incidents.append(found.id, kind="signal", text=text, at=at)
+        return ()
+    known = {"cause": cause, **details}
+    return (incidents.open(model=model, kind="service", summary=summary, details=known, at=at),)
+
+
+def end(incidents: Incidents, model: str, cause: str, *, text: str, at: datetime) -> None:
+    """Close the open incident of *cause*, if there is one."""
+    found = standing(incidents, model, cause)
+    if found is not None:
+        incidents.close(found.id, text=text, at=at)
+
+
 class Incidents(Protocol):
     """The incidents of a workspace. Times default to the ledger's clock. Every change is in the audit trail.
 

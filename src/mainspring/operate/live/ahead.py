@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mainspring.ledger.ports.incidents import standing
+from mainspring.ledger.ports.incidents import end, report
 from mainspring.operate.live import document
 from mainspring.operate.live.document import Ahead
 from mainspring.operate.live.service import SPAN, span_of
@@ -123,24 +123,17 @@ def _cut(place: Place, end: datetime) -> Place:
 def _said(workspace: Workspace, model: str, until: datetime, text: str) -> tuple[Incident, ...]:
     """Say it by one incident for as long as what was judged ahead lies ahead; it, where it is new."""
     port, now = workspace.ledger.incidents, workspace.clock.now()
-    found = standing(port, model, AHEAD)
-    if found is not None:
-        port.append(found.id, kind="signal", text=text, at=now)
-        return ()
     summary = f"{model}: {text}. Rows that were logged by a wrong clock keep their times"
-    details = {"cause": AHEAD, "until": until.isoformat()}
-    return (port.open(model=model, kind="service", summary=summary, details=details, at=now),)
+    return report(port, model, AHEAD, text=text, summary=summary, details={"until": until.isoformat()}, at=now)
 
 
 def _over(workspace: Workspace, model: str, memory: Memory) -> Memory:
     """The *memory* without what was judged ahead, where its time has come and gone."""
     if memory.ahead is None or memory.next is None or memory.next < memory.ahead.until:
         return memory
-    port = workspace.ledger.incidents
+    port, text = workspace.ledger.incidents, "what was judged ahead of its time is past"
     with workspace.ledger.together():
-        found = standing(port, model, AHEAD)
-        if found is not None:
-            port.close(found.id, text="what was judged ahead of its time is past", at=workspace.clock.now())
+        end(port, model, AHEAD, text=text, at=workspace.clock.now())
         return document.remember(workspace.ledger.states, model, replace(memory, ahead=None))
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mainspring.core.errors import NotFound, StoreError
-from mainspring.ledger.ports.incidents import standing
+from mainspring.ledger.ports.incidents import end, report, standing
 from mainspring.operate.live import document
 from mainspring.operate.live.document import Judged
 from mainspring.serve.log import segment
@@ -59,14 +59,8 @@ def unread(workspace: Workspace, model: str, where: str, why: str) -> tuple[Inci
     To be called in a block of `Ledger.together`.
     """
     port, now = workspace.ledger.incidents, workspace.clock.now()
-    found = standing(port, model, UNREAD)
-    if found is not None:
-        port.append(found.id, kind="signal", text=f"{where}: {why}", at=now)
-        return ()
     summary = f"The log of {model} cannot be judged: {why}"
-    return (
-        port.open(model=model, kind="service", summary=summary, details={"cause": UNREAD, "window": where}, at=now),
-    )
+    return report(port, model, UNREAD, text=f"{where}: {why}", summary=summary, details={"window": where}, at=now)
 
 
 def readable(workspace: Workspace, model: str) -> None:
@@ -74,7 +68,5 @@ def readable(workspace: Workspace, model: str) -> None:
     port = workspace.ledger.incidents
     if standing(port, model, UNREAD) is None:
         return
-    with workspace.ledger.together():
-        found = standing(port, model, UNREAD)
-        if found is not None:  # nobody else has said so meanwhile
-            port.close(found.id, text="the log is judged again", at=workspace.clock.now())
+    with workspace.ledger.together():  # somebody else may have said so meanwhile
+        end(port, model, UNREAD, text="the log is judged again", at=workspace.clock.now())

@@ -98,8 +98,7 @@ def _required(mine: pl.LazyFrame, known: pl.LazyFrame, contract: Contract, champ
         return ()
     frame = _latest(mine.filter(pl.col("status") < 400), known)
     service = _service(mine.filter(ANSWER).select("latency_ms", "status").collect(engine="streaming"))
-    features = {name: name.removeprefix("x.") for name in frame.columns if name.startswith("x.")}
-    values = frame.select(*features).rename(features)
+    values = features(frame)
     theirs = None
     if any(requirement.below_champion_by_at_most is not None for requirement in wanted):
         theirs = _said_by(champion(), values)
@@ -119,6 +118,12 @@ def _latest(good: pl.LazyFrame, known: pl.LazyFrame) -> pl.DataFrame:
     if cut is not None:
         wanted = good.filter((pl.col("time") >= cut) | pl.col("id").is_in(truth["id"].implode()))
     return wanted.collect(engine="streaming").join(truth, on="id", how="left", maintain_order="left")
+
+
+def features(frame: pl.DataFrame) -> pl.DataFrame:
+    """What was asked, under the features' own names."""
+    names = {name: name.removeprefix("x.") for name in frame.columns if name.startswith("x.")}
+    return frame.select(*names).rename(names)
 
 
 def predictions(frame: pl.DataFrame) -> Predictions:

@@ -106,9 +106,9 @@ def matched(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -
     is read from its end backwards in blocks that do not overlap in time, so the first found is the right one.
     """
     open_ones = labels.drop("id", strict=False)
+    found = [open_ones.clear().with_columns(pl.lit(None, pl.String).alias("id"))]
     if open_ones.is_empty():
-        return open_ones.with_columns(pl.lit(None, pl.String).alias("id"))
-    found = []
+        return found[0]
     first, last = span(open_ones["time"])
     columns = ["id", "entity", "time", "prediction"]
     for hours in reversed(_hours(log, first - tolerance, last + read.SLACK)):
@@ -123,7 +123,7 @@ def matched(log: PredictionLog, labels: pl.DataFrame, *, tolerance: timedelta) -
         )
         found.append(joined.filter(pl.col("id").is_not_null()))
         open_ones = joined.filter(pl.col("id").is_null()).drop("id")
-    return pl.concat(found) if found else open_ones.clear().with_columns(pl.lit(None, pl.String).alias("id"))
+    return pl.concat(found)
 
 
 def span(times: pl.Series) -> tuple[datetime, datetime]:
